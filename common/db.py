@@ -1,0 +1,52 @@
+"""Running ORM work from the event loop, in a small thread pool of our own.
+
+``sync_to_async`` funnels through one thread and Django's ASGI handler starts a thread per
+request; here a handful of threads keep their connections across jobs.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import close_old_connections, connections
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_pool: ThreadPoolExecutor | None = None
+
+
+def _executor() -> ThreadPoolExecutor:
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(
+            max_workers=getattr(settings, "PORTICO_DB_THREADS", 4), thread_name_prefix="portico-db"
+        )
+    return _pool
+
+
+def _job(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    close_old_connections()
+    try:
+        return function(*args, **kwargs)
+    finally:
+        close_old_connections()
+
+
+async def in_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a synchronous function that uses the ORM in the pool and return its result."""
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_executor(), functools.partial(_job, function, *args, **kwargs))
+
+
+def shut_down_pool() -> None:
+    """End the pool's threads and close their connections (at worker shutdown and in tests)."""
+    global _pool
+    if _pool is not None:
+        for _ in range(_pool._max_workers):
+            _pool.submit(connections.close_all)
+        _pool.shutdown(wait=True)
+        _pool = None
