@@ -9,6 +9,7 @@ that run already; else installed binaries are used, else those in the developmen
 import atexit
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -43,6 +44,7 @@ class Services:
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             os.chown(data, NOBODY, NOBODY)
             as_user = {"user": NOBODY, "group": NOBODY}
+        port = free_port()
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **as_user}
         subprocess.run(
             [bin_folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale", "C.UTF-8"],
@@ -50,16 +52,16 @@ class Services:
         )  # fmt: skip
         self.processes.append(
             subprocess.Popen(
-                [bin_folder / "postgres", "-D", data, "-k", data, "-c", "listen_addresses=", "-c", "max_connections=200"],
+                [bin_folder / "postgres", "-D", data, "-k", "", "-p", str(port), "-c", "max_connections=200"],
                 cwd="/", **quiet,
             )
         )  # fmt: skip
         for _ in range(300):
             ready = subprocess.run(
-                [bin_folder / "pg_isready", "-q", "-h", data, "-U", "postgres"], check=False, cwd="/"
+                [bin_folder / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres"], check=False, cwd="/"
             )
             if ready.returncode == 0:
-                return f"postgres://postgres@{str(data).replace('/', '%2F')}/postgres"
+                return f"postgres://postgres@127.0.0.1:{port}/postgres"
             time.sleep(0.05)
         raise RuntimeError("PostgreSQL did not start")
 
@@ -74,6 +76,13 @@ class Services:
                 process.kill()
         self.processes.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def postgres_bin() -> Path:
