@@ -1,0 +1,1 @@
+"""The admin: the top layer's pages for people (see docs/concepts)."""
