@@ -365,8 +365,9 @@ class Connector:
         """Test the connection: who are we there, what may we do. Overridden by each connector."""
         return CheckResult(True, "This connector needs no outside system.")
 
-    async def close(self) -> None:
-        """Release what the instance holds; called when its connection changes or the worker ends."""
+    @classmethod
+    def on_created(cls, connection: ConnectionRef) -> None:
+        """Prepare a new connection's own rows, inside the transaction that creates it."""
 
 
 def _docstring(method: Callable[..., Any]) -> str:

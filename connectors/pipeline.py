@@ -1,1 +1,296 @@
-"""The one way to call a tool, read a resource or get a prompt (see docs/architecture)."""
+"""The one way to call a tool, read a resource or get a prompt; every door of the house uses it.
+
+A call is found in the caller's catalogue, limited, validated, recorded as an attempt where
+it writes, run with a deadline, shaped and recorded; its answer leaves after its audit row
+is durable.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from django.conf import settings
+
+from audit.events import Event
+from audit.services import record
+from common.writer import QueueFullError, WriterUnavailableError, writer
+from connectors.base import ToolSpec
+from connectors.catalogue import Catalogue
+from connectors.context import CallContext, Channel
+from connectors.errors import ConnectorError, InternalError, InvalidInput, TimedOut
+from connectors.limits import take_call
+from connectors.results import Text, ToolResult
+from connectors.shape import shape
+from connectors.snapshot import TenantSnapshot, ToolEntry, snapshot_of
+from tenants.principals import Caller
+
+logger = logging.getLogger(__name__)
+
+MAX_PROBLEMS = 10
+
+
+class UnknownTool(LookupError):
+    """No such tool for this caller; an unknown and a forbidden one look the same."""
+
+
+class ServiceUnavailable(RuntimeError):
+    """The audit cannot be written, so nothing is run. ``executed`` tells whether the system was reached."""
+
+    def __init__(self, *, executed: bool) -> None:
+        super().__init__(
+            "The call was executed, but its record could not be stored; check before you repeat it."
+            if executed
+            else "Portico's database is not available; nothing was executed. Try again in a moment."
+        )
+        self.executed = executed
+
+
+@dataclass(frozen=True, slots=True)
+class CallInfo:
+    """What the door knows of a request: ids for the audit, and a time limit in seconds."""
+
+    request_id: str = ""
+    trace_id: str = ""
+    timeout: float | None = None
+
+
+NO_INFO = CallInfo()
+NO_CHANNEL = Channel()
+
+
+async def catalogue(caller: Caller) -> Catalogue:
+    """What the caller may use now."""
+    return (await snapshot_of(caller.tenant.id)).catalogue(caller)
+
+
+async def call_tool(
+    caller: Caller,
+    name: str,
+    arguments: dict[str, Any],
+    *,
+    channel: Channel = NO_CHANNEL,
+    info: CallInfo = NO_INFO,
+) -> ToolResult:
+    """Call a tool. Failures of the tool are results with ``is_error``.
+
+    Raises :class:`UnknownTool` and :class:`ServiceUnavailable`.
+    """
+    snapshot = await snapshot_of(caller.tenant.id)
+    entry = snapshot.catalogue(caller).find(name)
+    if entry is None:
+        await _record_refusal(snapshot, caller, name, arguments, info)
+        raise UnknownTool(name)
+    call = _Call(caller, entry, arguments, info)
+    try:
+        await call.prepare()
+        result = shape(await call.run(channel))
+    except ConnectorError as error:
+        result = error_result(error, info.request_id)
+        await call.finish(result, error=error)
+        return result
+    except asyncio.CancelledError:
+        call.finish_cancelled()
+        raise
+    await call.finish(result)
+    return result
+
+
+class _Call:
+    """One call on its way through the house."""
+
+    __slots__ = ("arguments", "attempted", "caller", "entry", "event", "info", "started", "touched")
+
+    def __init__(self, caller: Caller, entry: ToolEntry, arguments: dict[str, Any], info: CallInfo) -> None:
+        self.caller = caller
+        self.entry = entry
+        self.arguments = arguments
+        self.info = info
+        self.started = time.perf_counter()
+        self.touched = False
+        self.event = event_for(caller, info, "call", entry.spec.name, entry.connection.ref.slug)
+        self.event.arguments = arguments
+        self.event.secret_paths = entry.spec.secret_arguments
+
+    async def prepare(self) -> None:
+        """Everything that may refuse the call before the system is touched."""
+        spec = self.entry.spec
+        validate(self.entry, self.arguments)
+        if spec.limit is not None:
+            await take_call(self.caller, self.entry, spec.limit)
+        if spec.writes or writer.last_error:  # a failing writer must refuse before, not after
+            try:
+                await record(replace(self.event, phase="attempt", outcome="started"))
+            except (WriterUnavailableError, QueueFullError) as error:
+                raise ServiceUnavailable(executed=False) from error
+
+    async def run(self, channel: Channel) -> Any:
+        """Call the connector's method with a deadline."""
+        spec = self.entry.spec
+        kwargs = keyword_arguments(spec, self.arguments)
+        timeout = self.info.timeout or spec.timeout or settings.PORTICO_CALL_TIMEOUT_S
+        context = CallContext(
+            self.caller, self.entry.connection, channel, self.info.request_id, time.monotonic() + timeout
+        )
+        self.touched = True
+        try:
+            async with asyncio.timeout(timeout):
+                return await self.entry.run(context, **kwargs)
+        except ConnectorError:
+            raise
+        except TimeoutError as error:
+            raise TimedOut(
+                f"{self.entry.name} did not finish within {timeout:g} seconds.",
+                retryable=not spec.writes,
+                hint="It may have taken effect; look before you repeat it." if spec.writes else "Try again.",
+            ) from error
+        except (QueueFullError, WriterUnavailableError) as error:
+            raise InternalError(
+                "Portico's database did not take the write; nothing was changed.", retryable=True
+            ) from error
+        except Exception as error:
+            logger.exception(
+                "tool %s of tenant %s failed", self.entry.name, self.caller.tenant.slug, exc_info=error
+            )
+            raise InternalError(
+                f"{self.entry.name} failed inside Portico.",
+                hint=f"The operator finds it in the log under request {self.info.request_id}.",
+            ) from error
+
+    async def finish(self, result: ToolResult, error: ConnectorError | None = None) -> None:
+        """Write the completion; the answer leaves after this."""
+        event = self.event
+        event.duration_us = int((time.perf_counter() - self.started) * 1_000_000)
+        event.cache = result.cache
+        if result.is_error:
+            event.outcome = "error"
+            event.error_type = error.type if error else result.error_type or "business"
+            event.message = error.message if error else _first_text(result)
+            event.upstream_status = error.upstream_status if error else 0
+        try:
+            await record(event)
+        except (WriterUnavailableError, QueueFullError) as failure:
+            raise ServiceUnavailable(executed=self.touched) from failure
+
+    def finish_cancelled(self) -> None:
+        """Queue the completion of a call whose client gave up; nobody waits for it."""
+        event = self.event
+        event.duration_us = int((time.perf_counter() - self.started) * 1_000_000)
+        event.outcome = "cancelled"
+        from audit.services import record_later
+
+        record_later(event)
+
+
+def validate(entry: ToolEntry, arguments: dict[str, Any]) -> None:
+    """Check arguments against the tool's JSON Schema. Raises InvalidInput naming each problem."""
+    if entry.validator.is_valid(arguments):
+        return
+    problems = []
+    for problem in entry.validator.iter_errors(arguments):
+        path = "/".join(map(str, problem.instance_path))
+        secret = path.split("/", 1)[0] in entry.spec.secret_arguments
+        problems.append({"path": path, "message": "is not valid" if secret else problem.message[:300]})
+        if len(problems) == MAX_PROBLEMS:
+            break
+    raise invalid_arguments(entry.name, problems)
+
+
+def invalid_arguments(name: str, problems: list[dict[str, str]]) -> InvalidInput:
+    """The error for arguments that break the schema."""
+    said = "; ".join(f"{p['path'] or 'arguments'}: {p['message']}" for p in problems)
+    return InvalidInput(
+        f"The arguments of {name} are not valid: {said}",
+        code="invalid_arguments",
+        hint="Correct the named arguments and call again.",
+        details={"problems": problems},
+    )
+
+
+def keyword_arguments(spec: ToolSpec, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as the method's types want them. Raises InvalidInput."""
+    try:
+        model = spec.arguments.model_validate(arguments)
+    except ValueError as error:
+        issues = getattr(error, "errors", list)
+        raise invalid_arguments(
+            spec.name,
+            [
+                {"path": "/".join(map(str, issue["loc"])), "message": issue["msg"]}
+                for issue in issues()[:MAX_PROBLEMS]
+            ],
+        ) from None
+    return {name: getattr(model, name) for name in type(model).model_fields}
+
+
+def event_for(
+    caller: Caller, info: CallInfo, kind: Literal["call", "read", "prompt", "denial"], name: str, connection: str
+) -> Event:
+    """An audit event with everything that the caller and the request say."""
+    actor = caller.actor
+    return Event(
+        tenant_id=caller.tenant.id,
+        kind=kind,
+        name=name,
+        connection=connection,
+        principal_id=str(caller.principal_id),
+        principal_kind=caller.principal_kind,
+        principal_name=caller.principal_name,
+        actor_id=str(actor.principal_id) if actor else "",
+        actor_name=actor.principal_name if actor else "",
+        key_id=caller.key_id,
+        via=caller.via,
+        client_name=caller.client.name,
+        client_version=caller.client.version,
+        request_id=info.request_id,
+        trace_id=info.trace_id,
+        address=caller.address,
+    )
+
+
+async def record_refused(
+    caller: Caller, info: CallInfo, name: str, connection: str, message: str, arguments: Any = None
+) -> None:
+    """Write that an authenticated caller was refused something."""
+    event = event_for(caller, info, "denial", name, connection)
+    event.outcome = "denied"
+    event.error_type = "permission"
+    event.message = message
+    event.arguments = arguments
+    try:
+        await record(event)
+    except (WriterUnavailableError, QueueFullError) as error:
+        raise ServiceUnavailable(executed=False) from error
+
+
+async def _record_refusal(
+    snapshot: TenantSnapshot, caller: Caller, name: str, arguments: dict[str, Any], info: CallInfo
+) -> None:
+    """Write why a tool was refused, or that it does not exist."""
+    from connectors.catalogue import explain, tool_subject
+
+    entry = snapshot.tools.get(name) or snapshot.aliases.get(name)
+    if entry is None:
+        await record_refused(caller, info, name, "", "There is no such tool.", arguments)
+        return
+    decision = explain(snapshot, caller, entry.connection, tool_subject(entry))
+    await record_refused(
+        caller, info, entry.spec.name, entry.connection.ref.slug, decision.reason, arguments
+    )
+
+
+def error_result(error: ConnectorError, request_id: str = "") -> ToolResult:
+    """The structured error that every failing tool answers with."""
+    content = shape(error.as_dict(request_id)).content
+    return ToolResult(content=content, is_error=True, error_type=error.type)
+
+
+def _first_text(result: ToolResult) -> str:
+    return next((part.text for part in result.content if isinstance(part, Text)), "")[:500]
+
+
+def new_request_id() -> str:
+    """An id for a request that brought none."""
+    return uuid.uuid4().hex

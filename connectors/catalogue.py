@@ -1,0 +1,104 @@
+"""What one caller may use of a tenant's snapshot: the lists it sees and the tools it may call."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from connectors.base import PromptSpec, ResourceSpec
+from connectors.permissions import Decision, Subject, decide
+from tenants.principals import Caller
+
+if TYPE_CHECKING:
+    from connectors.snapshot import ConnectionView, TenantSnapshot, ToolEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The permitted part of a snapshot, in the order of the lists (by exposed name).
+
+    ``digest`` changes whenever a list may have changed, so it keys cached list answers.
+    """
+
+    tools: "tuple[ToolEntry, ...]"
+    callable_tools: "Mapping[str, ToolEntry]"
+    prompts: "Mapping[str, tuple[ConnectionView, PromptSpec]]"
+    resources: "tuple[tuple[ConnectionView, ResourceSpec], ...]"
+    instructions: str
+    digest: str
+
+    def find(self, name: str) -> "ToolEntry | None":
+        """The tool with this exposed name or alias, if the caller may use it."""
+        return self.callable_tools.get(name)
+
+    @property
+    def templates(self) -> "tuple[tuple[ConnectionView, ResourceSpec], ...]":
+        """The permitted resource templates."""
+        return tuple(pair for pair in self.resources if pair[1].variables)
+
+
+def explain(snapshot: "TenantSnapshot", caller: Caller, connection: "ConnectionView", subject: Subject) -> Decision:
+    """The decision with all its steps, for "why may or may not this caller use it"."""
+    return decide(
+        caller, connection.rules, subject, tenant=snapshot.tenant, role_rules=snapshot.role_rules
+    )
+
+
+def tool_subject(entry: "ToolEntry") -> Subject:
+    """A tool as the decision function knows it."""
+    spec = entry.spec
+    return Subject(spec.name, spec.writes, spec.toolset, spec.default_on)
+
+
+def build_catalogue(snapshot: "TenantSnapshot", caller: Caller) -> Catalogue:
+    """Ask the decision function about everything in the snapshot."""
+    tools = tuple(
+        entry
+        for entry in snapshot.tools.values()
+        if explain(snapshot, caller, entry.connection, tool_subject(entry)).allowed
+    )
+    permitted = {id(entry) for entry in tools}
+    by_alias = {name: entry for name, entry in snapshot.aliases.items() if id(entry) in permitted}
+    prompts = {
+        name: (view, spec)
+        for name, (view, spec) in snapshot.prompts.items()
+        if explain(snapshot, caller, view, Subject(spec.name)).allowed
+    }
+    resources = tuple(
+        (view, spec)
+        for view, spec in snapshot.resources
+        if explain(snapshot, caller, view, Subject(spec.name)).allowed
+    )
+    instructions = _instructions(tools)
+    return Catalogue(
+        tools=tools,
+        callable_tools={**by_alias, **{entry.name: entry for entry in tools}},
+        prompts=prompts,
+        resources=resources,
+        instructions=instructions,
+        digest=_digest(snapshot, tools, prompts, resources, instructions),
+    )
+
+
+def _instructions(tools: "tuple[ToolEntry, ...]") -> str:
+    """How to use the connections together, from those that the caller can reach."""
+    seen: dict[str, str] = {}
+    for entry in tools:
+        view = entry.connection
+        if view.ref.slug not in seen:
+            seen[view.ref.slug] = f"{view.ref.name}: {view.connector.instructions or view.connector.description}"
+    return "\n".join(seen.values())
+
+
+def _digest(
+    snapshot: "TenantSnapshot",
+    tools: "tuple[ToolEntry, ...]",
+    prompts: "Mapping[str, tuple[ConnectionView, PromptSpec]]",
+    resources: "tuple[tuple[ConnectionView, ResourceSpec], ...]",
+    instructions: str,
+) -> str:
+    parts = [snapshot.tenant.id.hex, instructions]
+    parts += [f"t:{e.name}:{e.connection.connector_slug}:{e.connection.connector.version}" for e in tools]
+    parts += [f"p:{name}" for name in prompts]
+    parts += [f"r:{view.ref.slug}:{spec.uri}" for view, spec in resources]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

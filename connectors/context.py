@@ -1,0 +1,129 @@
+"""What a running call is given: the implementation of :class:`connectors.base.Context`."""
+
+import asyncio
+import json
+from typing import Any
+
+from django.conf import settings
+
+from common.db import in_db
+from common.vault import decrypt
+from connectors.artifacts import artifact_save
+from connectors.base import SavedFile
+from connectors.errors import AuthenticationFailed, NotPermitted
+from connectors.models import Connection, Credential
+from connectors.snapshot import ConnectionView, StoredCredential
+from tenants.principals import Caller
+
+CREDENTIAL_PURPOSE = "credential"
+
+
+class Channel:
+    """What the transport offers a running call; this base offers nothing and suits tasks and tests."""
+
+    cancelled: bool = False
+
+    async def progress(self, done: float, total: float | None, message: str) -> None:
+        """Pass progress on to the client."""
+
+    async def log(self, level: str, message: str) -> None:
+        """Pass a log line on to the client."""
+
+    async def elicit(self, message: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Ask the person behind the client; this base has nobody to ask."""
+        raise NotPermitted(
+            "This client cannot ask its user.",
+            code="elicitation_unavailable",
+            hint="Use a client that supports elicitation.",
+        )
+
+
+class CallContext:
+    """One call's caller, connection, deadline and ways to speak; see :class:`connectors.base.Context`."""
+
+    __slots__ = ("_channel", "_view", "caller", "connection", "deadline", "request_id")
+
+    def __init__(
+        self, caller: Caller, view: ConnectionView, channel: Channel, request_id: str, deadline: float
+    ) -> None:
+        self.caller = caller
+        self.connection = view.ref
+        self.request_id = request_id
+        self.deadline = deadline
+        self._channel = channel
+        self._view = view
+
+    async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Tell how far the work is."""
+        await self._channel.progress(done, total, message)
+
+    async def log(self, level: str, message: str) -> None:
+        """Send a log line to the client."""
+        await self._channel.log(level, message)
+
+    def check_cancelled(self) -> None:
+        """Raise ``asyncio.CancelledError`` when the client gave up."""
+        if self._channel.cancelled:
+            raise asyncio.CancelledError
+
+    async def elicit(self, message: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Ask the person behind the client."""
+        return await self._channel.elicit(message, schema)
+
+    async def credential(self) -> dict[str, Any]:
+        """The credential for this call: the shared one, or the caller's own; never another person's.
+
+        Raises AuthenticationFailed where the connection needs one and has none.
+        """
+        mode = self._view.credential_mode
+        if mode == Connection.CredentialMode.NONE:
+            return {}
+        if mode == Connection.CredentialMode.SHARED:
+            stored = self._view.credential
+        elif self.caller.actor is not None and self.caller.actor.principal_id != self.caller.principal_id:
+            raise AuthenticationFailed(
+                "A personal credential is never used on behalf of somebody else.", code="run_as_credential"
+            )
+        else:
+            stored = await in_db(
+                _personal_credential, self.connection.tenant_id, self.connection.id, self.caller.principal_id
+            )
+        if stored is None:
+            raise AuthenticationFailed(
+                f"The connection {self.connection.slug} has no credential yet.",
+                code="no_credential",
+                hint="An admin adds it on the connection's page.",
+            )
+        return await in_db(_decrypted, self.connection.tenant_id, stored)
+
+    async def save_file(self, name: str, mime_type: str, data: bytes) -> SavedFile:
+        """Keep a file that the tool made; see :func:`connectors.artifacts.artifact_save`."""
+        row = await in_db(
+            artifact_save,
+            tenant_id=self.connection.tenant_id,
+            connection_id=self.connection.id,
+            principal_id=self.caller.principal_id,
+            name=name,
+            mime_type=mime_type,
+            data=data,
+        )
+        return SavedFile(
+            uri=f"portico://files/{row.pk}",
+            url=f"{settings.PORTICO_PUBLIC_URL}/t/{self.caller.tenant.slug}/files/{row.pk}",
+            name=row.name,
+            mime_type=row.mime_type,
+            size=row.size,
+            expires_at=row.expires_at,
+        )
+
+
+def _personal_credential(tenant_id: Any, connection_id: Any, principal_id: Any) -> StoredCredential | None:
+    row = Credential.objects.filter(
+        tenant_id=tenant_id, connection_id=connection_id, principal_id=principal_id, kind="settings"
+    ).first()
+    return StoredCredential(row.pk, row.version, bytes(row.ciphertext)) if row else None
+
+
+def _decrypted(tenant_id: Any, stored: StoredCredential) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(decrypt(tenant_id, stored.id, CREDENTIAL_PURPOSE, stored.ciphertext))
+    return value

@@ -1,0 +1,253 @@
+"""Reading: resources, prompts and completion, by the same catalogue and with the same audit as calls."""
+
+import asyncio
+import base64
+import logging
+import re
+import time
+from collections.abc import Awaitable
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+
+from audit.events import Event
+from audit.services import record
+from common.db import in_db
+from common.writer import QueueFullError, WriterUnavailableError
+from connectors.artifacts import artifact_get
+from connectors.base import ResourceSpec
+from connectors.context import CallContext, Channel
+from connectors.errors import ConnectorError, InternalError, NotFound, TimedOut
+from connectors.pipeline import (
+    NO_CHANNEL,
+    NO_INFO,
+    CallInfo,
+    ServiceUnavailable,
+    catalogue,
+    event_for,
+    record_refused,
+)
+from connectors.results import PromptMessage, ResourceContents, ResourceEntry, Text
+from connectors.shape import MAX_CHARACTERS
+from connectors.snapshot import ConnectionView
+from tenants.principals import Caller
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+FILE_URI = re.compile(r"^portico://files/([0-9a-f-]{36})$")
+MAX_COMPLETIONS = 100
+
+
+class ResourceNotFound(LookupError):
+    """No such resource for this caller."""
+
+
+class UnknownPrompt(LookupError):
+    """No such prompt for this caller."""
+
+
+class InvalidArguments(ValueError):
+    """A prompt's arguments are missing or unknown; the message names them."""
+
+
+async def list_resources(caller: Caller) -> list[ResourceEntry]:
+    """All resources that the caller may read: the static ones and what the listers find."""
+    entries: list[ResourceEntry] = []
+    for view, spec in (await catalogue(caller)).resources:
+        if not spec.variables:
+            entries.append(
+                ResourceEntry(
+                    view.exposed_uri(spec.uri), spec.name, spec.title, spec.description, spec.mime_type
+                )
+            )
+        if spec.lister is None:
+            continue
+        listed = await _guarded(
+            getattr(view.connector, spec.lister)(_context(caller, view, NO_CHANNEL, NO_INFO)), spec.uri
+        )
+        entries += [
+            ResourceEntry(
+                view.exposed_uri(entry.uri),
+                entry.name,
+                entry.title,
+                entry.description,
+                entry.mime_type or spec.mime_type,
+                entry.size,
+                entry.meta,
+            )
+            for entry in listed
+        ]
+    return sorted(entries, key=lambda entry: entry.uri)
+
+
+async def read_resource(
+    caller: Caller, uri: str, *, channel: Channel = NO_CHANNEL, info: CallInfo = NO_INFO
+) -> list[ResourceContents]:
+    """Read a resource by the URI that the lists show, or a file that a tool made.
+
+    Raises :class:`ResourceNotFound`, :class:`connectors.pipeline.ServiceUnavailable` and
+    ConnectorError when the system behind it fails.
+    """
+    if found := FILE_URI.match(uri):
+        event = event_for(caller, info, "read", uri, "")
+        return await _recorded(event, _read_file(caller, uri, found.group(1)))
+    for view, spec in (await catalogue(caller)).resources:
+        variables = _variables(view, spec, uri)
+        if variables is None:
+            continue
+        event = event_for(caller, info, "read", uri, view.ref.slug)
+        return await _recorded(event, _read(caller, view, spec, uri, variables, channel, info))
+    await record_refused(caller, info, uri, "", "There is no such resource for this caller.")
+    raise ResourceNotFound(uri)
+
+
+async def get_prompt(
+    caller: Caller,
+    name: str,
+    arguments: dict[str, str],
+    *,
+    channel: Channel = NO_CHANNEL,
+    info: CallInfo = NO_INFO,
+) -> tuple[str, list[PromptMessage]]:
+    """A prompt's description and its messages. Raises UnknownPrompt and InvalidArguments."""
+    found = (await catalogue(caller)).prompts.get(name)
+    if found is None:
+        await record_refused(caller, info, name, "", "There is no such prompt for this caller.")
+        raise UnknownPrompt(name)
+    view, spec = found
+    known = {argument.name for argument in spec.arguments}
+    missing = [a.name for a in spec.arguments if a.required and not arguments.get(a.name)]
+    if missing or not known.issuperset(arguments):
+        unknown = sorted(set(arguments) - known)
+        raise InvalidArguments(
+            " ".join(
+                ([f"Missing: {', '.join(missing)}."] if missing else [])
+                + ([f"Unknown: {', '.join(unknown)}."] if unknown else [])
+            )
+        )
+    event = event_for(caller, info, "prompt", spec.name, view.ref.slug)
+    event.arguments = arguments
+    method = getattr(view.connector, spec.method)
+    said = await _recorded(event, method(_context(caller, view, channel, info), **arguments))
+    messages = [PromptMessage("user", Text(said))] if isinstance(said, str) else list(said)
+    return spec.description, messages
+
+
+async def complete(
+    caller: Caller,
+    ref_kind: Literal["prompt", "resource"],
+    ref: str,
+    argument: str,
+    value: str,
+    context: dict[str, str],
+) -> list[str]:
+    """Up to 100 values for an argument that begin as ``value`` does; empty where nothing is known."""
+    own = await catalogue(caller)
+    view: ConnectionView | None = None
+    method = ""
+    if ref_kind == "prompt" and ref in own.prompts:
+        view, prompt_spec = own.prompts[ref]
+        method = prompt_spec.complete.get(argument, "")
+    elif ref_kind == "resource":
+        for candidate, spec in own.templates:
+            if candidate.exposed_uri(spec.uri) == ref:
+                view, method = candidate, spec.complete.get(argument, "")
+                break
+    if view is None or not method:
+        return []
+    values = await _guarded(
+        getattr(view.connector, method)(_context(caller, view, NO_CHANNEL, NO_INFO), value, context), ref
+    )
+    return list(values)[:MAX_COMPLETIONS]
+
+
+def _variables(view: ConnectionView, spec: ResourceSpec, uri: str) -> dict[str, str] | None:
+    """The template's variables when the URI is of this resource, else None."""
+    if not view.ref.is_primary:
+        scheme, separator, rest = uri.partition("://")
+        first, slash, rest = rest.partition("/")
+        if not separator or not slash or first != view.ref.slug:
+            return None
+        uri = f"{scheme}://{rest}"
+    match = spec.pattern.match(uri)
+    return match.groupdict() if match else None
+
+
+async def _read(
+    caller: Caller,
+    view: ConnectionView,
+    spec: ResourceSpec,
+    uri: str,
+    variables: dict[str, str],
+    channel: Channel,
+    info: CallInfo,
+) -> list[ResourceContents]:
+    value = await getattr(view.connector, spec.method)(_context(caller, view, channel, info), **variables)
+    return _contents(uri, spec.mime_type, value)
+
+
+def _contents(uri: str, mime_type: str, value: Any) -> list[ResourceContents]:
+    if isinstance(value, ResourceContents):
+        value = [value]
+    if isinstance(value, list) and value and all(isinstance(part, ResourceContents) for part in value):
+        return value
+    if isinstance(value, bytes):
+        return [ResourceContents(uri, mime_type, blob=base64.b64encode(value).decode())]
+    if not isinstance(value, str):
+        value = orjson.dumps(value, default=str).decode()
+    return [ResourceContents(uri, mime_type, text=value[: MAX_CHARACTERS * 10])]
+
+
+async def _read_file(caller: Caller, uri: str, file_id: str) -> list[ResourceContents]:
+    try:
+        row = await in_db(artifact_get, caller.tenant.id, UUID(file_id))
+    except ValueError:
+        row = None
+    if row is None:
+        raise NotFound("This file does not exist or its day is over.", hint="Make it again.")
+    data = base64.b64encode(bytes(row.data)).decode()
+    return [ResourceContents(uri, row.mime_type, blob=data, meta={"name": row.name})]
+
+
+def _context(caller: Caller, view: ConnectionView, channel: Channel, info: CallInfo) -> CallContext:
+    timeout = info.timeout or settings.PORTICO_CALL_TIMEOUT_S
+    return CallContext(caller, view, channel, info.request_id, time.monotonic() + timeout)
+
+
+async def _guarded(work: Awaitable[T], what: str) -> T:
+    """Run a connector's method with the deadline; its own mistakes become InternalError."""
+    try:
+        async with asyncio.timeout(settings.PORTICO_CALL_TIMEOUT_S):
+            return await work
+    except ConnectorError:
+        raise
+    except TimeoutError as error:
+        raise TimedOut(f"{what} did not answer in time.", retryable=True) from error
+    except Exception as error:
+        logger.exception("reading %s failed", what, exc_info=error)
+        raise InternalError(f"Reading {what} failed inside Portico.") from error
+
+
+async def _recorded(event: Event, work: Awaitable[T]) -> T:
+    """Do the work and write what happened, before the answer leaves."""
+    started = time.perf_counter()
+    failure: Exception | None = None
+    result: T
+    try:
+        result = await _guarded(work, event.name)
+    except ConnectorError as error:
+        failure = error
+        event.outcome, event.error_type, event.message = "error", error.type, error.message
+    event.duration_us = int((time.perf_counter() - started) * 1_000_000)
+    try:
+        await record(event)
+    except (WriterUnavailableError, QueueFullError) as error:
+        raise ServiceUnavailable(executed=True) from error
+    if isinstance(failure, NotFound):
+        raise ResourceNotFound(event.name) from failure
+    if failure is not None:
+        raise failure
+    return result
