@@ -50,7 +50,7 @@ class Hints:
 
 
 def hints_of(code: HintCode, *, open_world: bool) -> Hints:
-    """R reads; W creates; I writes again to the same effect; D destroys; DI destroys, again to the same effect."""
+    """R reads; W creates; I writes, and again to the same effect; D destroys; DI both of the latter."""
     return Hints(
         read_only=code == "R",
         destructive=code in ("D", "DI"),
@@ -158,9 +158,9 @@ class CallerView(Protocol):
     """What a tool may know of its caller."""
 
     @property
-    def principal_id(self) -> UUID: ...  # noqa: D102
+    def principal_id(self) -> UUID: ...
     @property
-    def principal_name(self) -> str: ...  # noqa: D102
+    def principal_name(self) -> str: ...
 
 
 class Context(Protocol):
@@ -310,10 +310,12 @@ def resource(
     return mark
 
 
-def prompt(
-    name: str, *, title: str, complete: Mapping[str, str] | None = None
-) -> Callable[[F], F]:
-    """Make a method a prompt: ``async def name(self, ctx, argument: str, ...) -> list[PromptMessage] | str``."""
+def prompt(name: str, *, title: str, complete: Mapping[str, str] | None = None) -> Callable[[F], F]:
+    """Make a method a prompt.
+
+    The method is ``async def name(self, ctx, argument: str, ...)`` and returns a string or a
+    list of :class:`PromptMessage`.
+    """
 
     def mark(method: F) -> F:
         method.__portico_prompt__ = {  # type: ignore[attr-defined]
@@ -460,9 +462,7 @@ def _prompt_spec(method: Callable[..., Any], marked: dict[str, Any]) -> PromptSp
         PromptArgument(name, info.description or "", info.is_required())
         for name, info in model.model_fields.items()
     )
-    return PromptSpec(
-        **marked, description=_docstring(method), arguments=arguments, method=method.__name__
-    )
+    return PromptSpec(**marked, description=_docstring(method), arguments=arguments, method=method.__name__)
 
 
 __all__ = [

@@ -37,11 +37,11 @@ class Catalogue:
         return tuple(pair for pair in self.resources if pair[1].variables)
 
 
-def explain(snapshot: "TenantSnapshot", caller: Caller, connection: "ConnectionView", subject: Subject) -> Decision:
+def explain(
+    snapshot: "TenantSnapshot", caller: Caller, connection: "ConnectionView", subject: Subject
+) -> Decision:
     """The decision with all its steps, for "why may or may not this caller use it"."""
-    return decide(
-        caller, connection.rules, subject, tenant=snapshot.tenant, role_rules=snapshot.role_rules
-    )
+    return decide(caller, connection.rules, subject, tenant=snapshot.tenant, role_rules=snapshot.role_rules)
 
 
 def tool_subject(entry: "ToolEntry") -> Subject:
@@ -86,7 +86,9 @@ def _instructions(tools: "tuple[ToolEntry, ...]") -> str:
     for entry in tools:
         view = entry.connection
         if view.ref.slug not in seen:
-            seen[view.ref.slug] = f"{view.ref.name}: {view.connector.instructions or view.connector.description}"
+            seen[view.ref.slug] = (
+                f"{view.ref.name}: {view.connector.instructions or view.connector.description}"
+            )
     return "\n".join(seen.values())
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -12,7 +13,8 @@ from connectors.artifacts import artifact_save
 from connectors.base import SavedFile
 from connectors.errors import AuthenticationFailed, NotPermitted
 from connectors.models import Connection, Credential
-from connectors.snapshot import ConnectionView, StoredCredential
+from connectors.snapshot import ConnectionView, StoredCredential, TenantKey
+from tenants.models import Tenant
 from tenants.principals import Caller
 
 CREDENTIAL_PURPOSE = "credential"
@@ -79,13 +81,13 @@ class CallContext:
         if mode == Connection.CredentialMode.NONE:
             return {}
         if mode == Connection.CredentialMode.SHARED:
-            stored = self._view.credential
+            stored, key = self._view.credential, self._view.key
         elif self.caller.actor is not None and self.caller.actor.principal_id != self.caller.principal_id:
             raise AuthenticationFailed(
                 "A personal credential is never used on behalf of somebody else.", code="run_as_credential"
             )
         else:
-            stored = await in_db(
+            stored, key = await in_db(
                 _personal_credential, self.connection.tenant_id, self.connection.id, self.caller.principal_id
             )
         if stored is None:
@@ -94,7 +96,7 @@ class CallContext:
                 code="no_credential",
                 hint="An admin adds it on the connection's page.",
             )
-        return await in_db(_decrypted, self.connection.tenant_id, stored)
+        return decrypted(key, stored)
 
     async def save_file(self, name: str, mime_type: str, data: bytes) -> SavedFile:
         """Keep a file that the tool made; see :func:`connectors.artifacts.artifact_save`."""
@@ -117,13 +119,19 @@ class CallContext:
         )
 
 
-def _personal_credential(tenant_id: Any, connection_id: Any, principal_id: Any) -> StoredCredential | None:
+def _personal_credential(
+    tenant_id: UUID, connection_id: UUID, principal_id: UUID
+) -> tuple[StoredCredential | None, TenantKey]:
+    """The principal's own credential with the data key of the same moment."""
+    tenant = Tenant.objects.get(pk=tenant_id)
     row = Credential.objects.filter(
         tenant_id=tenant_id, connection_id=connection_id, principal_id=principal_id, kind="settings"
     ).first()
-    return StoredCredential(row.pk, row.version, bytes(row.ciphertext)) if row else None
+    stored = StoredCredential(row.pk, row.version, bytes(row.ciphertext)) if row else None
+    return stored, TenantKey(tenant_id, bytes(tenant.wrapped_data_key))
 
 
-def _decrypted(tenant_id: Any, stored: StoredCredential) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(decrypt(tenant_id, stored.id, CREDENTIAL_PURPOSE, stored.ciphertext))
+def decrypted(key: TenantKey, stored: StoredCredential) -> dict[str, Any]:
+    """A stored credential in the clear, for one call. Raises VaultError when it is damaged."""
+    value: dict[str, Any] = json.loads(decrypt(key, stored.id, CREDENTIAL_PURPOSE, stored.ciphertext))
     return value

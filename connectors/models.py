@@ -39,7 +39,9 @@ class Connection(TenantModel):
         max_length=10, choices=CredentialMode.choices, default=CredentialMode.NONE
     )
     enabled = models.BooleanField(default=True)
-    read_only = models.BooleanField(default=False, help_text="Tools that write are neither listed nor called.")
+    read_only = models.BooleanField(
+        default=False, help_text="Tools that write are neither listed nor called."
+    )
     is_primary = models.BooleanField(default=False, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     # The connector's version when an admin last saw its tools: newer tools that write start off.
@@ -67,7 +69,9 @@ class Credential(TenantModel):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", editable=False)
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="credentials")
-    principal = models.ForeignKey(Principal, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    principal = models.ForeignKey(
+        Principal, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
     kind = models.CharField(max_length=20, default="settings")
     version = models.PositiveIntegerField(default=1, editable=False)
     ciphertext = models.BinaryField(editable=False)
@@ -78,7 +82,9 @@ class Credential(TenantModel):
     class Meta(TenantModel.Meta):
         constraints = [
             models.UniqueConstraint(
-                fields=["connection", "kind"], condition=Q(principal__isnull=True), name="one_shared_credential"
+                fields=["connection", "kind"],
+                condition=Q(principal__isnull=True),
+                name="one_shared_credential",
             ),
             models.UniqueConstraint(
                 fields=["connection", "principal", "kind"],
@@ -122,7 +128,9 @@ class ToolPermission(TenantModel):
     No row, or an empty ``allow``, means all that the role's rank permits; ``deny`` wins.
     """
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="tool_permissions", editable=False)
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="tool_permissions", editable=False
+    )
     role = models.CharField(max_length=10, choices=[(r.value, r.value.title()) for r in Role])
     allow: Any = models.JSONField(default=list, blank=True)
     deny: Any = models.JSONField(default=list, blank=True)

@@ -121,7 +121,9 @@ def _switch(connection: ConnectionRules, subject: Subject) -> Step:
     toolset = connection.toolsets.get(subject.toolset)
     if toolset is not None:
         return Step(
-            "toolset switch", toolset, f"The toolset {subject.toolset} is switched {'on' if toolset else 'off'}."
+            "toolset switch",
+            toolset,
+            f"The toolset {subject.toolset} is switched {'on' if toolset else 'off'}.",
         )
     if subject.writes and connection.seen_tools and subject.name not in connection.seen_tools:
         return Step(
@@ -130,7 +132,9 @@ def _switch(connection: ConnectionRules, subject: Subject) -> Step:
             f"{subject.name} came with an update and writes: it stays off until an admin switches it on.",
         )
     return Step(
-        "default", subject.default_on, f"{subject.name} is {'on' if subject.default_on else 'off'} by default."
+        "default",
+        subject.default_on,
+        f"{subject.name} is {'on' if subject.default_on else 'off'} by default.",
     )
 
 
@@ -149,7 +153,9 @@ def _caller_rules(
     ]
     rule = role_rules.get(caller.role)
     if rule is not None:
-        steps += _pattern_rules(f"role {caller.role.value}", rule.allow, rule.deny, connection.slug, subject.name)
+        steps += _pattern_rules(
+            f"role {caller.role.value}", rule.allow, rule.deny, connection.slug, subject.name
+        )
     if caller.key_id:
         if caller.rights.read_only and subject.writes:
             steps.append(Step("key read-only", False, "The access key is read-only."))

@@ -226,7 +226,11 @@ def keyword_arguments(spec: ToolSpec, arguments: dict[str, Any]) -> dict[str, An
 
 
 def event_for(
-    caller: Caller, info: CallInfo, kind: Literal["call", "read", "prompt", "denial"], name: str, connection: str
+    caller: Caller,
+    info: CallInfo,
+    kind: Literal["call", "read", "prompt", "denial"],
+    name: str,
+    connection: str,
 ) -> Event:
     """An audit event with everything that the caller and the request say."""
     actor = caller.actor
@@ -276,9 +280,7 @@ async def _record_refusal(
         await record_refused(caller, info, name, "", "There is no such tool.", arguments)
         return
     decision = explain(snapshot, caller, entry.connection, tool_subject(entry))
-    await record_refused(
-        caller, info, entry.spec.name, entry.connection.ref.slug, decision.reason, arguments
-    )
+    await record_refused(caller, info, entry.spec.name, entry.connection.ref.slug, decision.reason, arguments)
 
 
 def error_result(error: ConnectorError, request_id: str = "") -> ToolResult:

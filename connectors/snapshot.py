@@ -45,6 +45,17 @@ class StoredCredential:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantKey:
+    """A tenant's wrapped data key, as the vault wants it."""
+
+    pk: UUID
+    wrapped_data_key: bytes
+
+    def __repr__(self) -> str:
+        return f"TenantKey({self.pk})"
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionView:
     """A connection ready to be used: its rules, its connector instance, its shared credential."""
 
@@ -54,6 +65,7 @@ class ConnectionView:
     rules: ConnectionRules
     credential_mode: str
     credential: StoredCredential | None
+    key: TenantKey
 
     def exposed(self, name: str) -> str:
         """A tool's or prompt's name as clients see it."""
@@ -177,6 +189,7 @@ def _build(tenant_id: UUID, former: TenantSnapshot | None) -> TenantSnapshot:
             for row in Credential.objects.for_tenant(tenant_id).filter(principal=None, kind="settings")
         }
     kept = {view.ref: view.connector for view in former.connections} if former else {}
+    key = TenantKey(tenant.pk, bytes(tenant.wrapped_data_key))
     views = []
     for row in rows:
         try:
@@ -194,6 +207,7 @@ def _build(tenant_id: UUID, former: TenantSnapshot | None) -> TenantSnapshot:
                 rules=connection_rules(row, own),
                 credential_mode=row.credential_mode,
                 credential=credentials.get(row.pk),
+                key=key,
             )
         )
     return _compile(tenant, tuple(views), rules)
@@ -209,7 +223,11 @@ def _compile(
     for view in views:
         for spec in view.connector.tools.values():
             entry = ToolEntry(
-                view.exposed(spec.name), spec, view, getattr(view.connector, spec.method), _validator(view, spec)
+                view.exposed(spec.name),
+                spec,
+                view,
+                getattr(view.connector, spec.method),
+                _validator(view, spec),
             )
             tools[entry.name] = entry
             aliases.update({view.exposed(alias): entry for alias in spec.aliases})

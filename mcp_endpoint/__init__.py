@@ -1,0 +1,1 @@
+"""How MCP clients come in."""

@@ -1,0 +1,1 @@
+"""What every connector uses to reach the outside."""
