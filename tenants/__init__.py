@@ -1,0 +1,1 @@
+"""Who: tenants, principals, keys and authentication."""

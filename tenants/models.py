@@ -36,7 +36,9 @@ class Tenant(models.Model):
     slug = models.CharField(
         max_length=40,
         unique=True,
-        validators=[RegexValidator(TENANT_SLUG, "3 to 40 small letters, digits and hyphens, a letter first.")],
+        validators=[
+            RegexValidator(TENANT_SLUG, "3 to 40 small letters, digits and hyphens, a letter first.")
+        ],
         help_text="Part of the tenant's MCP URL, /t/<slug>/mcp; it cannot be changed later.",
     )
     name = models.CharField(max_length=120)
@@ -76,12 +78,16 @@ class Principal(TenantModel):
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="principals", editable=False)
-    kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in PrincipalKind], editable=False)
+    kind = models.CharField(
+        max_length=16, choices=[(k.value, k.value) for k in PrincipalKind], editable=False
+    )
     role = models.CharField(max_length=10, choices=[(r.value, r.value.title()) for r in Role])
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="memberships"
     )
-    name = models.CharField(max_length=80, blank=True, help_text="Of a service account; a member has its user's.")
+    name = models.CharField(
+        max_length=80, blank=True, help_text="Of a service account; a member has its user's."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(TenantModel.Meta):
@@ -93,7 +99,8 @@ class Principal(TenantModel):
                 name="one_service_account_per_name",
             ),
             models.CheckConstraint(
-                condition=Q(kind="membership", user__isnull=False) | Q(kind="service_account", user__isnull=True),
+                condition=Q(kind="membership", user__isnull=False)
+                | Q(kind="service_account", user__isnull=True),
                 name="principal_is_a_person_or_a_program",
             ),
         ]
@@ -166,7 +173,9 @@ class Invitation(TenantModel):
     email = models.EmailField()
     role = models.CharField(max_length=10, choices=[(r.value, r.value.title()) for r in Role])
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -193,7 +202,9 @@ class AccessKey(models.Model):
     allow = models.JSONField(default=list, blank=True)
     deny = models.JSONField(default=list, blank=True)
     read_only = models.BooleanField(default=False)
-    networks = models.JSONField(default=list, blank=True, help_text="CIDR blocks; empty allows every address.")
+    networks = models.JSONField(
+        default=list, blank=True, help_text="CIDR blocks; empty allows every address."
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(null=True, editable=False)

@@ -68,6 +68,28 @@ class KeyRights:
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes configuration, for the audit and for the rules of the services.
+
+    ``id`` is the user's primary key (admin) or the principal's UUID (an access key, a
+    token). What the actor may do is never taken from this value: services read it from the
+    database inside their transaction. ``platform`` marks the platform itself, a command run
+    by the operator: only :meth:`system` sets it, and it may do everything.
+    """
+
+    id: str
+    name: str
+    address: str = ""
+    via: str = "admin"
+    platform: bool = False
+
+    @classmethod
+    def system(cls, name: str) -> Self:
+        """The operator's command, or a task of the platform, of this name."""
+        return cls(id="", name=name, via="system", platform=True)
+
+
+@dataclass(frozen=True, slots=True)
 class ClientInfo:
     """What a client says of itself; for display and audit, never for a decision."""
 
