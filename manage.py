@@ -6,14 +6,36 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
+# These read no data and must work where no secret is at hand (an image is being built, say).
+NEED_NO_SETTINGS = {
+    "help",
+    "--help",
+    "-h",
+    "version",
+    "--version",
+    "collectstatic",
+    "makemigrations",
+    "spectacular",
+}
 
 
 def main() -> None:
     """Run the administrative command given on the command line."""
     sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portico.settings")
-    from django.core.management import execute_from_command_line
+    command = sys.argv[1] if len(sys.argv) > 1 else "help"
+    if command == "quickstart":
+        os.environ.setdefault("PORTICO_ENV", "quickstart")
+    try:
+        from django.core.management import execute_from_command_line
+    except ModuleNotFoundError:
+        sys.exit("Portico's packages are not installed here; run: make setup (and use .venv/bin/python).")
+    if command not in NEED_NO_SETTINGS:
+        from django.conf import settings
 
+        from portico.configuration import refuse
+
+        refuse(settings.CONFIGURATION_PROBLEMS)
     execute_from_command_line(sys.argv)
 
 

@@ -50,7 +50,10 @@ def start_server(folder: Path, *, durable: bool = False) -> "subprocess.Popen[by
     """Start a server and return when it answers; its socket is ``folder/redis.sock``."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     process = subprocess.Popen(  # noqa: S603
-        server_command(folder, durable=durable), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        server_command(folder, durable=durable),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for whoever started it, who then ends it in order
     )
     client = redis.Redis(unix_socket_path=str(folder / "redis.sock"))
     for _ in range(200):

@@ -1,38 +1,86 @@
-"""Django settings, read from the environment with django-environ.
+"""Django's settings, made of the table in ``portico.configuration_table``.
 
-Every setting is listed in docs/configuration.md. A wrong value stops the start with a
-sentence that says what to write (see ``portico.checks`` and ``_refuse`` below).
+Importing this module never fails: mistakes are collected in ``CONFIGURATION_PROBLEMS``,
+and ``manage.py``, gunicorn, the ASGI application and Celery refuse to start with them.
 """
 
+import os
+import sys
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
+
+from portico.configuration import Configuration
+from portico.first_start import kept_secret, new_key_ring, new_secret_key
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-env = environ.Env()
 environ.Env.read_env(ROOT / ".env")
+_config = Configuration(os.environ)
 
-VAR = Path(env.str("PORTICO_VAR", default=str(ROOT / "var")))
-# quickstart: keys are made under var/; production: they must be given; test: the test suite.
-PORTICO_ENV = env.str("PORTICO_ENV", default="production")
-if PORTICO_ENV not in {"quickstart", "production", "test"}:
-    raise ImproperlyConfigured(
-        f"PORTICO_ENV is {PORTICO_ENV!r}; write quickstart, production or test."
+VAR = Path(_config["PORTICO_VAR"] or ROOT / "var")
+# The quick start marks its folder, so that every later command finds the same keys.
+PORTICO_ENV: str = _config["PORTICO_ENV"] or (
+    "quickstart" if (VAR / "quickstart.json").exists() else "production"
+)
+IN_PRODUCTION = PORTICO_ENV == "production"
+DEBUG: bool = _config["DEBUG"]
+HOST: str = _config["HOST"]
+PORT: int = _config["PORT"]
+LOG_LEVEL: str = _config["LOG_LEVEL"]
+WEB_CONCURRENCY: int = _config["WEB_CONCURRENCY"]
+PORTICO_READ_ONLY: bool = _config["PORTICO_READ_ONLY"]
+PORTICO_MAX_BODY: int = _config["PORTICO_MAX_BODY"]
+PORTICO_DRAIN_S: int = _config["PORTICO_DRAIN_S"]
+PORTICO_CALL_TIMEOUT_S: int = _config["PORTICO_CALL_TIMEOUT_S"]
+PORTICO_DB_THREADS: int = _config["PORTICO_DB_THREADS"]
+PORTICO_TRUSTED_PROXIES: list[str] = _config["PORTICO_TRUSTED_PROXIES"]
+PORTICO_ALLOWED_ORIGINS: list[str] = _config["PORTICO_ALLOWED_ORIGINS"]
+
+# --- Secrets -------------------------------------------------------------------------
+SECRET_KEY: str = _config["SECRET_KEY"]
+PORTICO_KEYS: str = _config["PORTICO_KEYS"]
+if PORTICO_ENV == "quickstart":
+    SECRET_KEY = SECRET_KEY or kept_secret(VAR / "secret_key", new_secret_key)
+    PORTICO_KEYS = PORTICO_KEYS or kept_secret(VAR / "keys", new_key_ring)
+elif PORTICO_ENV == "test":
+    SECRET_KEY = SECRET_KEY or "only-for-the-test-suite-and-nothing-else"
+    PORTICO_KEYS = PORTICO_KEYS or "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+else:
+    _config.require("SECRET_KEY", "write 50 random characters (make them with: openssl rand -base64 40).")
+    _config.require(
+        "PORTICO_KEYS",
+        'write name:key, with 32 random bytes as the key (echo "k1:$(openssl rand -base64 32)").',
     )
-DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="insecure-until-configured")
-PORTICO_KEYS = env.str("PORTICO_KEYS", default="")
-PORTICO_PUBLIC_URL = env.str("PORTICO_PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
-PORTICO_TRUSTED_PROXIES = env.list("PORTICO_TRUSTED_PROXIES", default=[])
-PORTICO_READ_ONLY = env.bool("PORTICO_READ_ONLY", default=False)
-PORTICO_MAX_BODY = env.int("PORTICO_MAX_BODY", default=4 * 1024 * 1024)
-PORTICO_DRAIN_S = env.int("PORTICO_DRAIN_S", default=30)
-PORTICO_CALL_TIMEOUT_S = env.int("PORTICO_CALL_TIMEOUT_S", default=60)
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-PORTICO_ALLOWED_ORIGINS = env.list("PORTICO_ALLOWED_ORIGINS", default=[])
+    if DEBUG:
+        _config.problems.append("DEBUG is true in production, where its pages show secrets; write false.")
 
+# --- Addresses -----------------------------------------------------------------------
+_shown_host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(HOST, HOST)  # noqa: S104
+_shown_host = f"[{_shown_host}]" if ":" in _shown_host else _shown_host
+PORTICO_PUBLIC_URL: str = _config["PORTICO_PUBLIC_URL"] or f"http://{_shown_host}:{PORT}"
+_public = urlsplit(PORTICO_PUBLIC_URL)
+_public_host = f"[{_public.hostname}]" if ":" in (_public.hostname or "") else (_public.hostname or "")
+PUBLIC_PATH = _public.path.rstrip("/")  # "" or "/prefix": where the whole site hangs below its host
+IS_HTTPS = _public.scheme == "https"
+ALLOWED_HOSTS: list[str] = _config["ALLOWED_HOSTS"] or sorted(
+    {_public_host, _shown_host, "127.0.0.1", "localhost", "[::1]"}
+)
+FORCE_SCRIPT_NAME = PUBLIC_PATH or None
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PUBLIC_PATH or "/"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS: int = _config["PORTICO_HSTS_S"]
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# Believed only where proxies are named; ``portico.asgi`` drops the header of everybody else.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PORTICO_TRUSTED_PROXIES else None
+
+# --- Applications --------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
     "django.contrib.admin",
@@ -55,6 +103,7 @@ INSTALLED_APPS = [
     "mcp_endpoint",
 ]
 MIDDLEWARE = [
+    "portico.logging.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -81,10 +130,17 @@ TEMPLATES = [
         },
     },
 ]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR / 'portico.sqlite3'}")}
-_db = DATABASES["default"]
-if _db["ENGINE"] == "django.db.backends.sqlite3":
+# --- Database and Redis --------------------------------------------------------------
+_database_url = _config["DATABASE_URL"] or f"sqlite:///{VAR / 'portico.sqlite3'}"
+_db: dict[str, Any] = environ.Env.db_url_config(_database_url)
+DATABASES = {"default": _db}
+USES_SQLITE = _db["ENGINE"] == "django.db.backends.sqlite3"
+if USES_SQLITE:
     # IMMEDIATE: a deferred transaction that upgrades to a write fails at once instead of waiting.
     _db["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -92,19 +148,47 @@ if _db["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
     }
 else:
-    _db["CONN_MAX_AGE"] = 0
-    _db.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": env.int("PORTICO_DB_POOL", default=10)}
+    _db["CONN_MAX_AGE"] = 0  # the pool keeps connections; Django refuses both at once
+    _db.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": _config["PORTICO_DB_POOL"]}
 if PORTICO_ENV == "test":
-    _db["TEST"] = {"NAME": str(VAR / "test.sqlite3")} if "sqlite3" in _db["ENGINE"] else {"NAME": "test_portico"}
-REDIS_URL = env.str("REDIS_URL", default=f"unix://{VAR / 'redis' / 'redis.sock'}")
-
+    _db["TEST"] = {"NAME": str(VAR / "test.sqlite3")} if USES_SQLITE else {"NAME": "test_portico"}
+REDIS_IS_OURS = not _config.given("REDIS_URL")
+REDIS_URL: str = _config["REDIS_URL"] or f"unix://{VAR / 'redis' / 'redis.sock'}"
+CELERY_BROKER_URL: str = _config["CELERY_BROKER_URL"] or REDIS_URL
+if IN_PRODUCTION:
+    _config.require(
+        "REDIS_URL", "write the URL of a Redis or Valkey server, such as redis://127.0.0.1:6379/0."
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Language, time, files -----------------------------------------------------------
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
-STATIC_URL = "static/"
+STATIC_URL = f"{PUBLIC_PATH}/static/"
 STATIC_ROOT = VAR / "static"
+WHITENOISE_STATIC_PREFIX = "/static/"
+# The quick start serves files from where they lie; production from `collectstatic`, with hashed names.
+WHITENOISE_USE_FINDERS = not IN_PRODUCTION
+WHITENOISE_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if IN_PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+if IN_PRODUCTION and "collectstatic" not in sys.argv and not STATIC_ROOT.exists():
+    _config.problems.append(
+        "The files of the admin have not been collected; run: python manage.py collectstatic --noinput."
+    )
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
+
+LOGGING_CONFIG = "portico.logging.configure"
+LOGGING = {"level": LOG_LEVEL}
+
+CONFIGURATION_PROBLEMS = _config.problems

@@ -1,0 +1,37 @@
+"""The decorator of every background task that works for one tenant."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
+
+from celery import shared_task
+
+from common.log_context import log_context
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def tenant_task(name: str, **options: Any) -> Callable[[Callable[Concatenate[UUID, P], T]], Any]:
+    """Make a Celery task of a function whose first argument is its tenant's id.
+
+    ``name`` is the task's fixed name, ``options`` are Celery's. Callers pass the id (a UUID
+    or its text), other arguments are ids as well: never secrets. The tenant's log context is
+    set around each run and reset after it, so nothing carries over to the next task of the
+    same worker. Raises ``TypeError`` in the worker where the id is missing or none.
+    """
+
+    def decorate(function: Callable[Concatenate[UUID, P], T]) -> Any:
+        @functools.wraps(function)
+        def run(tenant_id: UUID | str, *args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                tenant = tenant_id if isinstance(tenant_id, UUID) else UUID(tenant_id)
+            except (ValueError, AttributeError, TypeError):
+                raise TypeError(f"The task {name} was called without a tenant's id.") from None
+            with log_context(tenant=str(tenant), request_id=""):
+                return function(tenant, *args, **kwargs)
+
+        return shared_task(name=name, **options)(run)
+
+    return decorate

@@ -1,0 +1,64 @@
+"""Background work: ``celery -A portico.celery worker --beat``."""
+
+import os
+import ssl
+from typing import Any
+
+from celery import Celery
+from celery.schedules import crontab
+from celery.signals import celeryd_init, setup_logging
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portico.settings")
+
+
+def _broker(url: str) -> str:
+    """A Redis URL as kombu writes it: sockets have a scheme of their own there."""
+    return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
+
+
+@celeryd_init.connect
+def _refuse(**_: Any) -> None:
+    from portico.configuration import refuse
+
+    refuse(settings.CONFIGURATION_PROBLEMS)
+
+
+@setup_logging.connect
+def _keep_django_logging(**_: Any) -> None:
+    """Celery leaves logging alone while something is connected to this signal."""
+
+
+app = Celery("portico")
+_options: dict[str, Any] = {
+    "broker_url": _broker(settings.CELERY_BROKER_URL),
+    "broker_transport_options": {"global_keyprefix": "portico:celery:", "visibility_timeout": 3600},
+    "broker_connection_retry_on_startup": True,
+    # JSON alone: a pickled message would run code of whoever can write to the broker.
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "result_serializer": "json",
+    "task_ignore_result": True,
+    "task_default_queue": "portico",
+    "task_acks_late": True,
+    "task_time_limit": 600,
+    "worker_prefetch_multiplier": 1,
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    "worker_send_task_events": False,
+    "timezone": "UTC",
+    # One static table; what is due per tenant stands in rows that these tasks read.
+    "beat_schedule": {
+        "audit checkpoints": {"task": "audit.tasks.checkpoint_all", "schedule": crontab(minute="0")},
+        "audit retention": {"task": "audit.tasks.retention", "schedule": crontab(hour="3", minute="20")},
+        "purge of old files": {
+            "task": "connectors.tasks.purge_artifacts",
+            "schedule": crontab(minute="*/15"),
+        },
+    },
+    "beat_schedule_filename": str(settings.VAR / "celerybeat-schedule"),
+}
+if settings.CELERY_BROKER_URL.startswith("rediss://"):
+    _options["broker_use_ssl"] = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+app.conf.update(_options)
+app.autodiscover_tasks()
