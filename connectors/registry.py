@@ -1,8 +1,14 @@
-"""Which connectors there are: one table to read, plus entry points for third parties."""
+"""Which connectors there are: one table to read, plus two ways for connectors from elsewhere.
+
+A package offers its connectors as entry points of the group ``portico.connectors``; the
+setting ``PORTICO_CONNECTORS`` (``slug=module:Class``) names classes without packaging them.
+"""
 
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+
+from django.conf import settings
 
 from connectors.base import Connector
 
@@ -21,7 +27,7 @@ class UnknownConnectorError(LookupError):
 @cache
 def connector_class(slug: str) -> type[Connector]:
     """The class behind a slug, imported at first use. Raises :class:`UnknownConnectorError`."""
-    path = BUILT_IN.get(slug)
+    path = _named().get(slug)
     if path is not None:
         module, _, name = path.partition(":")
         found: type[Connector] = getattr(import_module(module), name)
@@ -33,6 +39,11 @@ def connector_class(slug: str) -> type[Connector]:
     raise UnknownConnectorError(f"There is no connector {slug!r}.")
 
 
+def _named() -> dict[str, str]:
+    extra = dict(entry.split("=", 1) for entry in settings.PORTICO_CONNECTORS)
+    return {**extra, **BUILT_IN}
+
+
 def connector_slugs() -> list[str]:
     """All known slugs, in alphabetical order."""
-    return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
+    return sorted({*_named(), *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
