@@ -101,6 +101,7 @@ def start() -> None:
     """Start what the tests need and put it into the environment; a no-op in xdist's workers."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portico.settings")
     os.environ["PORTICO_ENV"] = "test"
+    os.environ["PORTICO_CONNECTORS"] = "probe=tests.connectors.probe:Probe"
     os.environ.setdefault("PORTICO_KEYS", "test1:dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=")
     if "PORTICO_TEST_SERVICES" in os.environ:
         return
