@@ -10,15 +10,14 @@ import logging
 import time
 import uuid
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from django.conf import settings
 
-from audit.events import Event
-from audit.services import record
+from audit.services import event_of, record, record_denied, record_later
 from common.writer import QueueFullError, WriterUnavailableError, writer
 from connectors.base import ToolSpec
-from connectors.catalogue import Catalogue
+from connectors.catalogue import Catalogue, explain, tool_subject
 from connectors.context import CallContext, Channel
 from connectors.errors import ConnectorError, InternalError, InvalidInput, TimedOut
 from connectors.limits import take_call
@@ -30,6 +29,8 @@ from tenants.principals import Caller
 logger = logging.getLogger(__name__)
 
 MAX_PROBLEMS = 10
+# How long the record of a call that was executed waits for a database that went away.
+AUDIT_PATIENCE_S = 10.0
 
 
 class UnknownTool(LookupError):
@@ -110,9 +111,16 @@ class _Call:
         self.info = info
         self.started = time.perf_counter()
         self.touched = False
-        self.event = event_for(caller, info, "call", entry.spec.name, entry.connection.ref.slug)
-        self.event.arguments = arguments
-        self.event.secret_paths = entry.spec.secret_arguments
+        self.event = event_of(
+            caller,
+            "call",
+            name=entry.spec.name,
+            connection=entry.connection.ref.slug,
+            arguments=arguments,
+            secret_paths=entry.spec.secret_arguments,
+            request_id=info.request_id,
+            trace_id=info.trace_id,
+        )
 
     async def prepare(self) -> None:
         """Everything that may refuse the call before the system is touched."""
@@ -169,8 +177,9 @@ class _Call:
             event.error_type = error.type if error else result.error_type or "business"
             event.message = error.message if error else _first_text(result)
             event.upstream_status = error.upstream_status if error else 0
+        patience = time.monotonic() + AUDIT_PATIENCE_S if self.touched else None
         try:
-            await record(event)
+            await record(event, deadline=patience)
         except (WriterUnavailableError, QueueFullError) as failure:
             raise ServiceUnavailable(executed=self.touched) from failure
 
@@ -179,9 +188,7 @@ class _Call:
         event = self.event
         event.duration_us = int((time.perf_counter() - self.started) * 1_000_000)
         event.outcome = "cancelled"
-        from audit.services import record_later
-
-        record_later(event)
+        record_later(event, deadline=time.monotonic() + AUDIT_PATIENCE_S)
 
 
 def validate(entry: ToolEntry, arguments: dict[str, Any]) -> None:
@@ -225,46 +232,21 @@ def keyword_arguments(spec: ToolSpec, arguments: dict[str, Any]) -> dict[str, An
     return {name: getattr(model, name) for name in type(model).model_fields}
 
 
-def event_for(
-    caller: Caller,
-    info: CallInfo,
-    kind: Literal["call", "read", "prompt", "denial"],
-    name: str,
-    connection: str,
-) -> Event:
-    """An audit event with everything that the caller and the request say."""
-    actor = caller.actor
-    return Event(
-        tenant_id=caller.tenant.id,
-        kind=kind,
-        name=name,
-        connection=connection,
-        principal_id=str(caller.principal_id),
-        principal_kind=caller.principal_kind,
-        principal_name=caller.principal_name,
-        actor_id=str(actor.principal_id) if actor else "",
-        actor_name=actor.principal_name if actor else "",
-        key_id=caller.key_id,
-        via=caller.via,
-        client_name=caller.client.name,
-        client_version=caller.client.version,
-        request_id=info.request_id,
-        trace_id=info.trace_id,
-        address=caller.address,
-    )
-
-
 async def record_refused(
     caller: Caller, info: CallInfo, name: str, connection: str, message: str, arguments: Any = None
 ) -> None:
-    """Write that an authenticated caller was refused something."""
-    event = event_for(caller, info, "denial", name, connection)
-    event.outcome = "denied"
-    event.error_type = "permission"
-    event.message = message
-    event.arguments = arguments
+    """Write that a caller was refused. Raises ServiceUnavailable when that cannot be stored."""
     try:
-        await record(event)
+        await record_denied(
+            caller,
+            name=name,
+            reason="permission",
+            message=message,
+            connection=connection,
+            arguments=arguments,
+            request_id=info.request_id,
+            trace_id=info.trace_id,
+        )
     except (WriterUnavailableError, QueueFullError) as error:
         raise ServiceUnavailable(executed=False) from error
 
@@ -273,8 +255,6 @@ async def _record_refusal(
     snapshot: TenantSnapshot, caller: Caller, name: str, arguments: dict[str, Any], info: CallInfo
 ) -> None:
     """Write why a tool was refused, or that it does not exist."""
-    from connectors.catalogue import explain, tool_subject
-
     entry = snapshot.tools.get(name) or snapshot.aliases.get(name)
     if entry is None:
         await record_refused(caller, info, name, "", "There is no such tool.", arguments)

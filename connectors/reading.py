@@ -13,7 +13,7 @@ import orjson
 from django.conf import settings
 
 from audit.events import Event
-from audit.services import record
+from audit.services import event_of, record
 from common.db import in_db
 from common.writer import QueueFullError, WriterUnavailableError
 from connectors.artifacts import artifact_get
@@ -26,7 +26,6 @@ from connectors.pipeline import (
     CallInfo,
     ServiceUnavailable,
     catalogue,
-    event_for,
     record_refused,
 )
 from connectors.results import PromptMessage, ResourceContents, ResourceEntry, Text
@@ -92,13 +91,13 @@ async def read_resource(
     ConnectorError when the system behind it fails.
     """
     if found := FILE_URI.match(uri):
-        event = event_for(caller, info, "read", uri, "")
+        event = _event(caller, info, "read", uri, "")
         return await _recorded(event, _read_file(caller, uri, found.group(1)))
     for view, spec in (await catalogue(caller)).resources:
         variables = _variables(view, spec, uri)
         if variables is None:
             continue
-        event = event_for(caller, info, "read", uri, view.ref.slug)
+        event = _event(caller, info, "read", uri, view.ref.slug)
         return await _recorded(event, _read(caller, view, spec, uri, variables, channel, info))
     await record_refused(caller, info, uri, "", "There is no such resource for this caller.")
     raise ResourceNotFound(uri)
@@ -128,7 +127,7 @@ async def get_prompt(
                 + ([f"Unknown: {', '.join(unknown)}."] if unknown else [])
             )
         )
-    event = event_for(caller, info, "prompt", spec.name, view.ref.slug)
+    event = _event(caller, info, "prompt", spec.name, view.ref.slug)
     event.arguments = arguments
     method = getattr(view.connector, spec.method)
     said = await _recorded(event, method(_context(caller, view, channel, info), **arguments))
@@ -215,6 +214,12 @@ async def _read_file(caller: Caller, uri: str, file_id: str) -> list[ResourceCon
 def _context(caller: Caller, view: ConnectionView, channel: Channel, info: CallInfo) -> CallContext:
     timeout = info.timeout or settings.PORTICO_CALL_TIMEOUT_S
     return CallContext(caller, view, channel, info.request_id, time.monotonic() + timeout)
+
+
+def _event(caller: Caller, info: CallInfo, kind: str, name: str, connection: str) -> Event:
+    return event_of(
+        caller, kind, name=name, connection=connection, request_id=info.request_id, trace_id=info.trace_id
+    )
 
 
 async def _guarded(work: Awaitable[T], what: str) -> T:
