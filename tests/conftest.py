@@ -7,6 +7,21 @@ so that real threads, real commits and several connections behave as in producti
 from collections.abc import Iterator
 
 import pytest
+from django.test.utils import setup_databases, teardown_databases
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, django_db_blocker: object) -> Iterator[None]:
+    """Make and migrate the test database.
+
+    In place of pytest-django's fixture, which sets up only what ``django_db`` marks ask for:
+    here no test is marked, since a mark would wrap it in a transaction.
+    """
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        made = setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())
+    yield
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,6 +31,8 @@ def database(django_db_setup: None, django_db_blocker: object) -> Iterator[None]
         yield
         from common.db import shut_down_pool
         from common.writer import writer
+        from tenants.changes import watcher
 
+        watcher.stop()
         writer.stop()
         shut_down_pool()

@@ -102,7 +102,6 @@ def start() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portico.settings")
     os.environ["PORTICO_ENV"] = "test"
     os.environ["PORTICO_CONNECTORS"] = "probe=tests.connectors.probe:Probe"
-    os.environ.setdefault("PORTICO_KEYS", "test1:dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=")
     if "PORTICO_TEST_SERVICES" in os.environ:
         return
     services = Services()

@@ -30,9 +30,7 @@ def finish(
 ) -> None:
     """Bump the version and write the audit row: the last two steps of every service."""
     tenant_changed(tenant.pk)
-    record = getattr(audit, "record_change", None)
-    if record is not None:
-        record(tenant=tenant, actor=actor, name=name, before=plain(before), after=plain(after))
+    audit.record_change(tenant=tenant, actor=actor, name=name, before=plain(before), after=plain(after))
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

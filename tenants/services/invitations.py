@@ -47,7 +47,13 @@ def invitation_create(
             invited_by=_user(actor),
             expires_at=timezone.now() + valid_for,
         )
-        finish(tenant, actor, f"invitation:{email}", {}, {"role": role, "expires_at": invitation.expires_at})
+        finish(
+            tenant,
+            actor,
+            f"invitation.create {email}",
+            {},
+            {"role": role, "expires_at": invitation.expires_at},
+        )
     return invitation, token
 
 
@@ -58,7 +64,7 @@ def invitation_revoke(*, invitation: Invitation, actor: Actor) -> None:
         rules.demand(actor, tenant, Role.ADMIN, "withdraw invitations")
         gone, _ = Invitation.objects.for_tenant(tenant).filter(pk=invitation.pk).delete()
         if gone:
-            finish(tenant, actor, f"invitation:{invitation.email}", {"role": invitation.role}, {})
+            finish(tenant, actor, f"invitation.revoke {invitation.email}", {"role": invitation.role}, {})
 
 
 def invitation_find(token: str) -> Invitation:
@@ -115,7 +121,7 @@ def _accept(token: str, user: Any, address: str) -> Membership:
     invitation.accepted_at = timezone.now()
     invitation.save(update_fields=["accepted_at"])
     actor = Actor(id=str(user.pk), name=user.get_username(), address=address, via="link")
-    finish(tenant, actor, f"membership:{user.get_username()}", {}, after)
+    finish(tenant, actor, f"membership.create {user.get_username()}", {}, after)
     return member
 
 

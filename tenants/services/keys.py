@@ -56,7 +56,7 @@ def access_key_create(
         key.digest = hashlib.sha256(secret.encode()).hexdigest()
         key.save(force_insert=True)
         after = {"principal": row.display_name, "read_only": key.read_only, **values}
-        finish(tenant, actor, f"access_key:{key.id}", {}, after)
+        finish(tenant, actor, f"access_key.create {key.id}", {}, after)
     return key, secret
 
 
@@ -83,7 +83,7 @@ def access_key_update(
         before, after = changed(row, read_only=read_only, **values)
         if after:
             row.save(update_fields=list(after))
-            finish(row.tenant, actor, f"access_key:{row.id}", before, after)
+            finish(row.tenant, actor, f"access_key.update {row.id}", before, after)
     return row
 
 
@@ -98,7 +98,7 @@ def access_key_revoke(*, key: AccessKey, actor: Actor) -> AccessKey:
         before, after = changed(row, revoked_at=row.revoked_at or timezone.now())
         if after:
             row.save(update_fields=["revoked_at"])
-            finish(row.tenant, actor, f"access_key:{row.id}", before, after)
+            finish(row.tenant, actor, f"access_key.revoke {row.id}", before, after)
     return row
 
 

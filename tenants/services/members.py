@@ -19,7 +19,7 @@ def membership_create(*, tenant: Tenant, user: Any, role: str, actor: Actor) -> 
         own = rules.demand(actor, tenant, Role.ADMIN, "add members")
         rules.demand_not_above(own, role)
         member = add_member(tenant, user, role)
-        finish(tenant, actor, f"membership:{user.get_username()}", {}, {"role": role})
+        finish(tenant, actor, f"membership.create {user.get_username()}", {}, {"role": role})
     return member
 
 
@@ -58,7 +58,7 @@ def service_account_create(*, tenant: Tenant, name: str, role: str, actor: Actor
                 account: ServiceAccount = ServiceAccount.objects.create(tenant=tenant, name=name, role=role)
         except IntegrityError as error:
             raise _name_taken(name) from error
-        finish(tenant, actor, f"service_account:{name}", {}, {"role": role})
+        finish(tenant, actor, f"service_account.create {name}", {}, {"role": role})
     return account
 
 
@@ -91,8 +91,8 @@ def user_changed(user: Any) -> None:
         tenant_changed(tenant_id)
 
 
-def _label(principal: Principal) -> str:
-    return f"{principal.kind}:{principal.display_name}"
+def _label(principal: Principal, action: str) -> str:
+    return f"{principal.kind}.{action} {principal.display_name}"
 
 
 def _demand_free_name(tenant: Tenant, name: str) -> None:
@@ -123,7 +123,7 @@ def _set(principal: Any, actor: Actor, what: str, **values: Any) -> Any:
             rules.keep_an_owner(owners, row.pk)
         if values.get("name", UNSET) not in (UNSET, row.name):
             _demand_free_name(row.tenant, values["name"])
-        label = _label(row)
+        label = _label(row, "update")
         before, after = changed(row, **values)
         if after:
             try:
@@ -144,7 +144,7 @@ def _remove(principal: Any, actor: Actor, what: str) -> None:
             own = rules.demand(actor, row.tenant, Role.ADMIN, what)
             rules.demand_not_above(own, row.role)
         rules.keep_an_owner(owners, row.pk)
-        label, before = _label(row), {"role": row.role}
+        label, before = _label(row, "remove"), {"role": row.role}
         keys = [key.id for key in row.access_keys.all()]
         if keys:
             before["access_keys"] = keys

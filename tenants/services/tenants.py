@@ -52,7 +52,7 @@ def tenant_create(*, slug: str, name: str, time_zone: str = "UTC", owner: Any = 
         if owner is not None:
             Membership.objects.create(tenant=tenant, user=owner, role=Role.OWNER)
             after["owner"] = owner.get_username()
-        finish(tenant, actor, f"tenant:{tenant.slug}", {}, after)
+        finish(tenant, actor, f"tenant.create {tenant.slug}", {}, after)
     tenant.refresh_from_db(fields=["version", "changed_at"])
     return tenant
 
@@ -91,29 +91,29 @@ def tenant_update(
         if after:
             check(tenant)
             tenant.save(update_fields=list(after))
-            finish(tenant, actor, f"tenant:{tenant.slug}", before, after)
+            finish(tenant, actor, f"tenant.update {tenant.slug}", before, after)
     tenant.refresh_from_db()
     return tenant
 
 
 def tenant_suspend(*, tenant: Tenant, actor: Actor) -> Tenant:
     """Stop every key, token and call of a tenant in all workers within a second."""
-    return _set_status(tenant, actor, Tenant.Status.SUSPENDED, "suspend it")
+    return _set_status(tenant, actor, Tenant.Status.SUSPENDED, "suspend")
 
 
 def tenant_resume(*, tenant: Tenant, actor: Actor) -> Tenant:
     """Let a suspended tenant work again."""
-    return _set_status(tenant, actor, Tenant.Status.ACTIVE, "resume it")
+    return _set_status(tenant, actor, Tenant.Status.ACTIVE, "resume")
 
 
-def _set_status(tenant: Tenant, actor: Actor, status: str, what: str) -> Tenant:
+def _set_status(tenant: Tenant, actor: Actor, status: str, action: str) -> Tenant:
     with transaction.atomic():
         tenant = _locked(tenant)
-        rules.demand(actor, tenant, Role.OWNER, what)
+        rules.demand(actor, tenant, Role.OWNER, f"{action} it")
         before, after = changed(tenant, status=status)
         if after:
             tenant.save(update_fields=["status"])
-            finish(tenant, actor, f"tenant:{tenant.slug}", before, after)
+            finish(tenant, actor, f"tenant.{action} {tenant.slug}", before, after)
     tenant.refresh_from_db()
     return tenant
 
@@ -143,7 +143,9 @@ def tenant_delete(*, tenant: Tenant, actor: Actor) -> None:
         tenant.delete()
         announce_on_commit(tenant_id, GONE)
         transaction.on_commit(lambda: _forget(tenant_id))
-        audit.record_change(tenant=None, actor=actor, name=f"tenant:{slug}", before=plain(before), after={})
+        audit.record_change(
+            tenant=None, actor=actor, name=f"tenant.delete {slug}", before=plain(before), after={}
+        )
 
 
 def _forget(tenant_id: UUID) -> None:
