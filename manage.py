@@ -24,8 +24,6 @@ def main() -> None:
     sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portico.settings")
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
-    if command == "quickstart":
-        os.environ.setdefault("PORTICO_ENV", "quickstart")
     try:
         from django.core.management import execute_from_command_line
     except ModuleNotFoundError:

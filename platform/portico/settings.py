@@ -22,7 +22,7 @@ _config = Configuration(os.environ)
 VAR = Path(_config["PORTICO_VAR"] or ROOT / "var")
 # The quick start marks its folder, so that every later command finds the same keys.
 PORTICO_ENV: str = _config["PORTICO_ENV"] or (
-    "quickstart" if (VAR / "quickstart.json").exists() else "production"
+    "quickstart" if "quickstart" in sys.argv[1:2] or (VAR / "quickstart.json").exists() else "production"
 )
 IN_PRODUCTION = PORTICO_ENV == "production"
 DEBUG: bool = _config["DEBUG"]
@@ -36,6 +36,7 @@ PORTICO_DRAIN_S: int = _config["PORTICO_DRAIN_S"]
 PORTICO_CALL_TIMEOUT_S: int = _config["PORTICO_CALL_TIMEOUT_S"]
 PORTICO_DB_THREADS: int = _config["PORTICO_DB_THREADS"]
 PORTICO_TRUSTED_PROXIES: list[str] = _config["PORTICO_TRUSTED_PROXIES"]
+PORTICO_CONNECTORS: list[str] = _config["PORTICO_CONNECTORS"]
 PORTICO_ALLOWED_ORIGINS: list[str] = _config["PORTICO_ALLOWED_ORIGINS"]
 
 # --- Secrets -------------------------------------------------------------------------
@@ -48,7 +49,11 @@ elif PORTICO_ENV == "test":
     SECRET_KEY = SECRET_KEY or "only-for-the-test-suite-and-nothing-else"
     PORTICO_KEYS = PORTICO_KEYS or "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 else:
-    _config.require("SECRET_KEY", "write 50 random characters (make them with: openssl rand -base64 40).")
+    _config.require(
+        "SECRET_KEY",
+        "write 50 random characters (make them with: openssl rand -base64 40). "
+        "Only to try Portico out, run: make run.",
+    )
     _config.require(
         "PORTICO_KEYS",
         'write name:key, with 32 random bytes as the key (echo "k1:$(openssl rand -base64 32)").',

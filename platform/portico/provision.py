@@ -1,0 +1,162 @@
+"""What the quick start puts into an empty database: an administrator and two sample tenants.
+
+Everything is looked for before it is made, so an interrupted first start is completed by the
+next one, and whatever people changed since stays.
+"""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from connectors.models import Connection
+from connectors.services import connection_create
+from portico.first_start import write_private
+from tenants.models import AccessKey, Membership, ServiceAccount, Tenant
+from tenants.principals import Actor, Role
+from tenants.services import (
+    access_key_create,
+    access_key_revoke,
+    membership_create,
+    service_account_create,
+    tenant_create,
+)
+
+USERNAME = "admin"
+ACCOUNT = "quickstart"
+ACTOR = Actor.system("quickstart")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample tenant: its connections are named like their connectors."""
+
+    slug: str
+    name: str
+    time_zone: str
+    connectors: tuple[str, ...]
+
+
+SAMPLES = (
+    Sample("bistro", "Bistro", "Europe/Paris", ("restaurant", "goals", "memory")),
+    Sample("harbor", "Harbor", "America/New_York", ("goals", "memory")),
+)
+
+
+@dataclass(slots=True)
+class TenantAccess:
+    """How a program reaches one tenant. Its ``repr`` shows no key."""
+
+    slug: str
+    mcp_url: str
+    access_key: str = field(repr=False)
+
+
+@dataclass(slots=True)
+class Access:
+    """The content of ``var/quickstart.json``. Its ``repr`` shows no secret."""
+
+    admin_url: str
+    username: str
+    password: str = field(repr=False)
+    tenants: list[TenantAccess]
+
+
+def access_file() -> Path:
+    """Where the facts of the quick start are kept, readable by their owner alone."""
+    return settings.VAR / "quickstart.json"
+
+
+def load() -> Access | None:
+    """The kept facts; None where there are none or they cannot be understood."""
+    try:
+        raw: dict[str, Any] = json.loads(access_file().read_text())
+        tenants = [TenantAccess(t["slug"], t["mcp_url"], t["access_key"]) for t in raw["tenants"]]
+        return Access(raw["admin_url"], raw["username"], raw["password"], tenants)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def save(access: Access) -> None:
+    """Keep the facts, replacing the file in one step with mode 0600."""
+    write_private(access_file(), json.dumps(asdict(access), indent=2) + "\n")
+
+
+def admin_url() -> str:
+    """The public URL of the admin."""
+    return f"{settings.PORTICO_PUBLIC_URL}/admin/"
+
+
+def mcp_url(slug: str) -> str:
+    """The public URL of a tenant's MCP endpoint."""
+    return f"{settings.PORTICO_PUBLIC_URL}/t/{slug}/mcp"
+
+
+def provision(*, reset: bool = False) -> tuple[Access, bool]:
+    """Make what is missing; the second value tells whether login and keys are new.
+
+    They are new at the first start, with ``reset``, and where the kept facts do not belong to
+    this database. Otherwise only the URLs follow HOST, PORT and PORTICO_PUBLIC_URL.
+    """
+    kept = load()
+    user_model = get_user_model()
+    known = kept is not None and user_model._default_manager.filter(username=kept.username).exists()
+    if kept is not None and known and not reset:
+        kept.admin_url = admin_url()
+        for tenant in kept.tenants:
+            tenant.mcp_url = mcp_url(tenant.slug)
+        save(kept)
+        return kept, False
+    user, password = _administrator()
+    access = Access(admin_url(), USERNAME, password, [])
+    for sample in SAMPLES:
+        tenant = Tenant.objects.filter(slug=sample.slug).first()
+        if tenant is None:
+            if known:  # somebody deleted the sample; a new key does not bring it back
+                continue
+            tenant = tenant_create(
+                slug=sample.slug, name=sample.name, time_zone=sample.time_zone, actor=ACTOR
+            )
+        if not known:
+            _furnish(tenant, sample, user)
+        access.tenants.append(TenantAccess(sample.slug, mcp_url(sample.slug), _new_key(tenant)))
+    save(access)
+    return access, True
+
+
+def _administrator() -> tuple[Any, str]:
+    """The superuser with a new password; sessions opened with the old one end with it."""
+    password = secrets.token_urlsafe(15)
+    with transaction.atomic():
+        user, _ = get_user_model()._default_manager.get_or_create(username=USERNAME)
+        user.is_staff = user.is_superuser = user.is_active = True
+        user.set_password(password)
+        user.save()
+    return user, password
+
+
+def _furnish(tenant: Tenant, sample: Sample, user: Any) -> None:
+    """The sample's connections (a connector adds its own sample data) and its owner."""
+    there = set(Connection.objects.for_tenant(tenant).values_list("slug", flat=True))
+    for connector in sample.connectors:
+        if connector not in there:
+            connection_create(tenant=tenant, connector=connector, slug=connector, actor=ACTOR)
+    if not Membership.objects.for_tenant(tenant).filter(user=user).exists():
+        membership_create(tenant=tenant, user=user, role=Role.OWNER, actor=ACTOR)
+
+
+def _new_key(tenant: Tenant) -> str:
+    """A new key of the sample's service account; its earlier keys are revoked."""
+    account = ServiceAccount.objects.for_tenant(tenant).filter(name=ACCOUNT).first()
+    if account is None:
+        # An operator may use every tool, and configure nothing.
+        account = service_account_create(tenant=tenant, name=ACCOUNT, role=Role.OPERATOR, actor=ACTOR)
+    for key in AccessKey.objects.for_tenant(tenant).filter(principal_id=account.pk, revoked_at=None):
+        access_key_revoke(key=key, actor=ACTOR)
+    _, secret = access_key_create(tenant=tenant, principal=account, name="quick start", actor=ACTOR)
+    return secret
