@@ -1,0 +1,1 @@
+"""Goals, tasks and plans."""

@@ -1,0 +1,294 @@
+"""Reads: goals, tasks, plans and the overview, as clients see them. Few queries, no locks."""
+
+from collections import Counter as Tally
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from common.signing import BadToken, seal, unseal
+from connectors.errors import InvalidInput
+from connectors.providers.goals.board import cycle_conflict, no_goal, no_task, steps_of
+from connectors.providers.goals.models import Goal, Task, TaskNote
+from connectors.providers.goals.plan import CycleError, critical_path, find_cycle, phases, redundant_edges
+from connectors.providers.goals.records import (
+    PRIORITY_NUMBERS,
+    Scope,
+    check_fields,
+    goal_record,
+    moment,
+    number_of,
+    pick,
+    progress_of,
+    task_id,
+    task_line,
+    task_record,
+)
+from connectors.providers.goals.services import note_record
+from connectors.providers.goals.states import CLOSED, State
+from connectors.providers.goals.types import MAX_BATCH, MAX_TASKS, GoalRecord, ProposedDependency, TaskRecord
+
+_SEARCHED_GOALS = (State.PENDING, State.READY, State.IN_PROGRESS)
+
+
+def load_goal(scope: Scope, goal: str) -> Goal:
+    """A goal's row; raises NotFound."""
+    row = Goal.objects.filter(number=number_of(goal), **scope.keys).first()
+    if row is None:
+        raise no_goal(number_of(goal))
+    return row
+
+
+def load_tasks(scope: Scope, goal: Goal) -> list[Task]:
+    """A goal's tasks in their order."""
+    return list(Task.objects.filter(goal=goal, **scope.keys).order_by("position", "number"))
+
+
+def goal_get(
+    scope: Scope, goal: str, *, tasks: bool = True, fields: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """One goal with its tasks in short."""
+    check_fields(fields, GoalRecord)
+    row = load_goal(scope, goal)
+    rows = load_tasks(scope, row)
+    record = goal_record(row, scope, progress_of(task.status for task in rows))
+    if tasks:
+        record["tasks"] = [task_line(task) for task in rows]
+    return pick(record, fields)
+
+
+def goal_list(
+    scope: Scope,
+    *,
+    status: str | None = None,
+    priority: str | None = None,
+    limit: int = 20,
+    cursor: str | None = None,
+    fields: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """A page of goals, the newest first."""
+    check_fields(fields, GoalRecord)
+    rows = Goal.objects.filter(**scope.keys)
+    if status:
+        rows = rows.filter(status=status)
+    if priority:
+        rows = rows.filter(priority=PRIORITY_NUMBERS[priority])
+    page, following = _page(scope, "list_goals", rows, (status, priority), limit, cursor)
+    states: dict[Any, list[str]] = {goal.pk: [] for goal in page}
+    counted = Task.objects.filter(goal_id__in=list(states), **scope.keys).values("goal_id", "status")
+    for found in counted.annotate(n=Count("id")).order_by():
+        states[found["goal_id"]] += [found["status"]] * found["n"]
+    items = [pick(goal_record(goal, scope, progress_of(states[goal.pk])), fields) for goal in page]
+    return _answer(items, following)
+
+
+def task_get(scope: Scope, task: str, fields: Sequence[str] | None = None) -> dict[str, Any]:
+    """One task with its notes and the tasks that wait for it."""
+    check_fields(fields, TaskRecord)
+    row = Task.objects.filter(number=number_of(task), **scope.keys).select_related("goal").first()
+    if row is None:
+        raise no_task(number_of(task))
+    notes = [note_record(note) for note in TaskNote.objects.filter(task=row, **scope.keys)]
+    others = Task.objects.filter(goal_id=row.goal_id, **scope.keys).order_by("position")
+    dependents = [
+        task_id(number)
+        for number, needed in others.values_list("number", "dependencies")
+        if row.number in needed
+    ]
+    more = {"notes": notes, "dependents": dependents}
+    return pick({**task_record(row, row.goal.number), **{k: v for k, v in more.items() if v}}, fields)
+
+
+def tasks_get(scope: Scope, tasks: Sequence[str]) -> dict[str, Any]:
+    """Many tasks in the asked order; ids without a task come under ``missing``."""
+    numbers = list(dict.fromkeys(number_of(task) for task in tasks))
+    rows = Task.objects.filter(number__in=numbers, **scope.keys).select_related("goal")
+    found = {row.number: task_record(row, row.goal.number) for row in rows}
+    answer = _answer([found[number] for number in numbers if number in found], None)
+    missing = [task_id(number) for number in numbers if number not in found]
+    return {**answer, "missing": missing} if missing else answer
+
+
+def tasks_next(scope: Scope, goal: str | None = None, limit: int = 10) -> dict[str, Any]:
+    """What can be worked on now: ready and unclaimed, and what a lapsed claim left in progress.
+
+    The most important first: by the goal's priority, then the task's, then their order.
+    """
+    rows = Task.objects.filter(**scope.keys)
+    rows = rows.filter(goal=load_goal(scope, goal)) if goal else rows
+    lapsed = Q(lease_expires_at__lte=datetime.now(UTC))
+    rows = rows.filter(
+        Q(status=State.READY) & (Q(lease_expires_at=None) | lapsed) | Q(status=State.IN_PROGRESS) & lapsed,
+        goal__status__in=_SEARCHED_GOALS,
+    )
+    rows = rows.select_related("goal").order_by(
+        "-goal__priority", "-priority", "goal__number", "position", "number"
+    )
+    return _answer([_offer(row) for row in rows[:limit]], None)
+
+
+def _offer(row: Task) -> dict[str, Any]:
+    record = task_record(row, row.goal.number)
+    return {**record, "abandoned": True} if row.status == State.IN_PROGRESS else record
+
+
+def tasks_search(
+    scope: Scope,
+    query: str,
+    *,
+    goal: str | None = None,
+    status: str | None = None,
+    limit: int = 20,
+    cursor: str | None = None,
+    fields: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Tasks whose title or description has every word of the query, the newest first."""
+    check_fields(fields, TaskRecord)
+    words = query.replace("\x00", " ").split()[:10]
+    if not words:
+        raise InvalidInput("The query is empty.", hint="Give at least one word; list_goals shows everything.")
+    rows = Task.objects.filter(**scope.keys).select_related("goal")
+    for word in words:
+        rows = rows.filter(Q(title__icontains=word) | Q(description__icontains=word))
+    if goal:
+        rows = rows.filter(goal=load_goal(scope, goal))
+    if status:
+        rows = rows.filter(status=status)
+    page, following = _page(scope, "search_tasks", rows, (words, goal, status), limit, cursor)
+    return _answer([pick(task_record(row, row.goal.number), fields) for row in page], following)
+
+
+def plan_get(scope: Scope, goal: str) -> dict[str, Any]:
+    """In which order a goal's tasks can be done; raises Conflict that names a cycle."""
+    row = load_goal(scope, goal)
+    return plan_record(row, load_tasks(scope, row))
+
+
+def plan_record(goal: Goal, rows: Sequence[Task]) -> dict[str, Any]:
+    """A goal's plan: phases by topological levels, parallel groups, critical path."""
+    tasks = {task.number: task for task in rows if task.status != State.CANCELLED}
+    steps = steps_of(tasks.values())
+    try:
+        levels = phases(steps)
+    except CycleError as error:
+        raise cycle_conflict([task_id(number) for number in error.path]) from None
+    path, weight = critical_path(steps, levels)
+    weights = {step.key: step.weight for step in steps}
+    return {
+        "goal_id": goal.public_id,
+        "title": goal.title,
+        "status": str(goal.status),
+        "total_phases": len(levels),
+        "total_tasks": len(steps),
+        "phases": [
+            {
+                "phase": number,
+                "parallel": len(level) > 1,
+                "hours": max(weights[key] for key in level),
+                "tasks": [task_line(tasks[key]) for key in level],
+            }
+            for number, level in enumerate(levels, 1)
+        ],
+        "parallel_groups": [[task_id(key) for key in level] for level in levels if len(level) > 1],
+        "critical_path": {"tasks": [task_id(key) for key in path], "hours": round(weight, 4)},
+        "total_hours": round(sum(weights.values()), 4),
+        "progress": progress_of(task.status for task in rows),
+        "next": [task.public_id for task in tasks.values() if task.status == State.READY],
+    }
+
+
+def dependencies_validate(
+    scope: Scope, goal: str, proposed: Sequence[ProposedDependency] = ()
+) -> dict[str, Any]:
+    """Check a goal's dependencies, together with proposed ones that are not written."""
+    row = load_goal(scope, goal)
+    tasks = {task.number: task for task in load_tasks(scope, row)}
+    edges = {number: list(task.dependencies) for number, task in tasks.items()}
+    for extra in proposed:
+        ends = [number_of(extra.task_id), number_of(extra.depends_on)]
+        for number in ends:
+            if number not in tasks:
+                raise InvalidInput(
+                    f"{task_id(number)} is not a task of {row.public_id}.",
+                    hint=f'get_goal("{row.public_id}") lists its tasks.',
+                )
+        if ends[1] not in edges[ends[0]]:
+            edges[ends[0]].append(ends[1])
+    cycle = find_cycle(edges)
+    steps = steps_of(tasks.values())
+    redundant = [] if cycle else redundant_edges(steps, phases(steps))
+    stuck = [
+        task.public_id
+        for task in tasks.values()
+        if task.status == State.PENDING
+        and any(tasks[n].status == State.FAILED for n in task.dependencies if n in tasks)
+    ]
+    return {
+        "goal_id": row.public_id,
+        "valid": cycle is None,
+        "cycle": [task_id(number) for number in cycle or ()],
+        "stuck": stuck,
+        "redundant": [{"task_id": task_id(a), "depends_on": task_id(b)} for a, b in redundant],
+        "tasks": len(tasks),
+        "dependencies": sum(map(len, edges.values())),
+    }
+
+
+def agent_status(scope: Scope) -> dict[str, Any]:
+    """The store at a glance: how much there is in which state, and who works on what."""
+    goals = Goal.objects.filter(**scope.keys).values_list("status").annotate(n=Count("id")).order_by()
+    tasks = Task.objects.filter(**scope.keys).values_list("status").annotate(n=Count("id")).order_by()
+    leases = (
+        Task.objects.filter(lease_expires_at__gt=datetime.now(UTC), **scope.keys)
+        .exclude(status__in=CLOSED)
+        .order_by("lease_expires_at")[:MAX_BATCH]
+    )
+    task_states = Tally(dict(tasks))
+    return {
+        "status": "ok",
+        "goals": dict(goals),
+        "tasks": dict(task_states),
+        "ready": task_states[State.READY.value],
+        "leases": [
+            {"task_id": task.public_id, "agent": task.lease_agent, "expires": moment(task.lease_expires_at)}
+            for task in leases
+        ],
+        "limits": {"tasks_per_goal": MAX_TASKS, "batch": MAX_BATCH},
+    }
+
+
+def newest_goals(scope: Scope, limit: int, words: str = "") -> list[Goal]:
+    """The newest goals, those that match by id or title when words are given."""
+    rows = Goal.objects.filter(**scope.keys)
+    text = words.replace("\x00", "").strip()
+    digits = text.upper().removeprefix("GOAL-").lstrip("0")
+    if digits and not "GOAL-".startswith(text.upper()):
+        number = Q(number=int(digits)) if digits.isascii() and digits.isdigit() and len(digits) < 16 else Q()
+        rows = rows.filter(Q(title__icontains=text) | number)
+    return list(rows.order_by("-number")[:limit])
+
+
+def _page(
+    scope: Scope, tool: str, rows: QuerySet[Any], filters: Any, limit: int, cursor: str | None
+) -> tuple[list[Any], str | None]:
+    """One page by number, newest first, and the sealed cursor of the next one."""
+    bind = f"{scope.tenant_id}:{scope.connection_id}:{tool}:{filters}"
+    if cursor:
+        try:
+            rows = rows.filter(number__lt=unseal("goals.cursor", cursor, bind=bind))
+        except BadToken:
+            raise InvalidInput(
+                "This cursor is not of this list.",
+                code="bad_cursor",
+                hint="Use next_cursor with the same arguments, or start without a cursor.",
+            ) from None
+    page = list(rows.order_by("-number")[: limit + 1])
+    if len(page) <= limit:
+        return page, None
+    return page[:limit], seal("goals.cursor", page[limit - 1].number, bind=bind)
+
+
+def _answer(items: list[dict[str, Any]], following: str | None) -> dict[str, Any]:
+    answer: dict[str, Any] = {"items": items, "count": len(items)}
+    return {**answer, "next_cursor": following} if following else answer
