@@ -18,7 +18,7 @@ START: Position = (0, "")
 MAX_AGE_S = 24 * 3600
 
 
-class BadCursor(ValueError):  # noqa: N818  the name is the contract's
+class BadCursor(ValueError):
     """The cursor was not given out here, for this list and this caller."""
 
 

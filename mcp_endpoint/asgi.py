@@ -1,0 +1,104 @@
+"""The ASGI door: MCP paths without a Django request, a thread or a task of their own."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from mcp_endpoint.exchange import Inbound, exchange
+from mcp_endpoint.wire import BodyTooLarge, ClientGone, Header, Reply, error_frame
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+PATH = re.compile(r"^/t/([^/]+)/mcp/?$")
+BODY_TIMEOUT_S = 30.0
+
+
+def match(path: str) -> str | None:
+    """The tenant's slug when a path is an MCP endpoint's, else None."""
+    found = PATH.match(path)
+    return found.group(1) if found else None
+
+
+class _Wire:
+    """Streaming over ASGI's ``send``, and the client's leaving from ``receive``."""
+
+    __slots__ = ("_receive", "_send", "opened")
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self.opened = False
+
+    async def open(self, headers: tuple[Header, ...]) -> None:
+        self.opened = True
+        await self._send({"type": "http.response.start", "status": 200, "headers": list(headers)})
+
+    async def write(self, chunk: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def closed(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+async def mcp_app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    """Serve one HTTP request to ``/t/<slug>/mcp``; other paths get 404."""
+    slug = match(scope["path"])
+    if slug is None:
+        await _send_reply(send, Reply(404, error_frame(None, -32600, "There is no such endpoint.")))
+        return
+
+    async def read_body(limit: int) -> bytes:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = await _read_rest(receive, body, limit)
+        if len(body) > limit:
+            raise BodyTooLarge
+        return body
+
+    client = scope.get("client")
+    wire = _Wire(receive, send)
+    inbound = Inbound(scope["method"], slug, list(scope["headers"]), client[0] if client else "", read_body)
+    try:
+        reply = await exchange(inbound, wire)
+        if reply is not None:
+            await _send_reply(send, reply)
+        elif wire.opened:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except (OSError, TimeoutError):  # the client has gone, or never sent what it announced
+        return
+
+
+async def _read_rest(receive: Receive, first: bytes, limit: int) -> bytes:
+    parts, size = [first], len(first)
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise BodyTooLarge
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+async def _send_reply(send: Send, reply: Reply) -> None:
+    body = reply.body
+    headers: list[Header] = [*reply.headers, (b"content-length", b"%d" % len(body))]
+    if body:
+        headers.append((b"content-type", reply.content_type))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+application = mcp_app

@@ -1,0 +1,440 @@
+"""One HTTP request to a tenant's MCP endpoint, from plain values to a plain reply.
+
+Neither Django's request nor ASGI's scope is known here: the doors (:mod:`mcp_endpoint.asgi`,
+:mod:`mcp_endpoint.views`) build an :class:`Inbound`, lend a :class:`~mcp_endpoint.wire.Wire`
+for streaming and send the :class:`~mcp_endpoint.wire.Reply`. The order is the house's: host,
+origin, method, size, authentication, media types, body, era, shape, handler.
+"""
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from common.strict_json import StrictJSONError, loads
+from connectors import pipeline
+from connectors.pipeline import CallInfo, ServiceUnavailable
+from mcp_endpoint import handlers, lists, origin, sdk, sessions
+from mcp_endpoint.channel import LiveChannel, level_of
+from mcp_endpoint.stream import EventStream
+from mcp_endpoint.turn import Turn, cancel_running, register, unregister
+from mcp_endpoint.wire import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    LEGACY_REQUEST_CANCELLED,
+    PARSE_ERROR,
+    BodyTooLarge,
+    ClientGone,
+    Header,
+    ProtocolError,
+    Reply,
+    Wire,
+    dumps,
+    error_frame,
+    event,
+    result_frame,
+)
+from tenants import access
+from tenants.principals import Caller
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_S = b"2"
+_SAFE_ID = re.compile(rb"^[A-Za-z0-9._:-]{1,64}$")
+_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_NO_KEY = (
+    "Send a key that is valid for this URL in the header 'Authorization: Bearer <access key>'. "
+    "An admin of the tenant makes keys in Portico, under Access keys."
+)
+
+
+@dataclass(slots=True)
+class Inbound:
+    """An HTTP request as plain values.
+
+    ``lines`` are the header lines with lowercase names, ``peer`` the address of the
+    connection, ``read_body(limit)`` gives the whole body or raises
+    :class:`~mcp_endpoint.wire.BodyTooLarge` or :class:`~mcp_endpoint.wire.ClientGone`.
+    """
+
+    http_method: str
+    slug: str
+    lines: list[tuple[bytes, bytes]]
+    peer: str
+    read_body: Callable[[int], Awaitable[bytes]]
+
+
+async def exchange(request: Inbound, wire: Wire) -> Reply | None:
+    """Answer a request: a reply, or None where the answer was streamed or nobody waits for it."""
+    headers = dict(request.lines)
+    web = headers.get(b"origin")
+    extra: tuple[Header, ...] = ()
+    try:
+        host = headers.get(b"host", b"")
+        if not origin.host_allowed(host):
+            raise ProtocolError(INVALID_REQUEST, "This host name is not served here.", status=400)
+        if web is not None:
+            if not origin.origin_allowed(web, host):
+                raise ProtocolError(
+                    INVALID_REQUEST,
+                    "Web pages of this origin may not use this server; the operator adds it to "
+                    "PORTICO_ALLOWED_ORIGINS.",
+                    status=403,
+                )
+            extra = origin.cors_headers(web)
+        if request.http_method != "POST":
+            return _not_a_post(request.http_method, headers, extra)
+        return await _Conversation(request, headers, extra, wire).answer()
+    except ProtocolError as error:
+        status = error.status or 400
+        return Reply(
+            status, error_frame(None, error.code, error.message, error.data), (*error.headers, *extra)
+        )
+    except ClientGone:
+        return None
+
+
+def _not_a_post(method: str, headers: Mapping[bytes, bytes], extra: tuple[Header, ...]) -> Reply:
+    if method == "OPTIONS":
+        asked = headers.get(b"access-control-request-headers", b"")
+        return Reply(204, headers=((b"allow", b"POST, OPTIONS"), *origin.preflight_headers(asked), *extra))
+    raise ProtocolError(
+        INVALID_REQUEST,
+        "Send MCP messages with POST; there is no stream to GET and no session to DELETE here.",
+        status=405,
+        headers=((b"allow", b"POST, OPTIONS"), *extra),
+    )
+
+
+class _Conversation:
+    """A POST: who sends it, what it says, and the way of its answer."""
+
+    __slots__ = ("extra", "headers", "json_accepted", "request", "request_id", "sse_accepted", "wire")
+
+    def __init__(
+        self, request: Inbound, headers: dict[bytes, bytes], extra: tuple[Header, ...], wire: Wire
+    ) -> None:
+        self.request = request
+        self.headers = headers
+        self.wire = wire
+        given = headers.get(b"x-request-id", b"")
+        self.request_id = given.decode() if _SAFE_ID.match(given) else os.urandom(12).hex()
+        self.extra = ((b"x-request-id", self.request_id.encode()), *extra)
+        self.json_accepted = self.sse_accepted = True
+
+    async def answer(self) -> Reply | None:
+        """Work through the request; every refusal is a reply."""
+        request_id: Any = None
+        try:
+            limit = settings.PORTICO_MAX_BODY
+            if _announced(self.headers.get(b"content-length", b"0")) > limit:
+                raise BodyTooLarge
+            caller = await self._authenticate()
+            self._check_media_types()
+            message = _parse(await self.request.read_body(limit))
+            if type(message.get("id")) in (int, str):
+                request_id = message["id"]
+            return await self._answer_message(caller, message)
+        except ProtocolError as error:
+            return self._error(error, request_id)
+        except BodyTooLarge:
+            text = f"The body is larger than {settings.PORTICO_MAX_BODY:,} bytes."
+            return self._error(ProtocolError(INVALID_REQUEST, text, status=413), None)
+
+    async def _authenticate(self) -> Caller:
+        """The caller behind the bearer secret. Raises ProtocolError with 401 or 503."""
+        scheme, _, presented = self.headers.get(b"authorization", b"").partition(b" ")
+        secret = presented.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
+        forwarded = self.headers.get(b"x-forwarded-for")
+        address = access.client_address(
+            self.request.peer, forwarded.decode("latin-1") if forwarded is not None else None
+        )
+        try:
+            return await access.authenticate(self.request.slug, secret or None, address=address, via="mcp")
+        except access.AccessDenied as error:
+            retry_after = getattr(error, "retry_after", None)
+            if retry_after:
+                raise ProtocolError(
+                    INVALID_REQUEST,
+                    "Too many wrong keys from this address; wait a moment.",
+                    status=429,
+                    headers=((b"retry-after", str(int(retry_after)).encode()),),
+                ) from None
+            raise ProtocolError(
+                INVALID_REQUEST, _NO_KEY, status=401, headers=((b"www-authenticate", b"Bearer"),)
+            ) from None
+        except DatabaseError as error:
+            logger.error("authentication found no database: %s", type(error).__name__)
+            raise _unavailable("Portico's database is not available. Try again in a moment.") from None
+
+    def _check_media_types(self) -> None:
+        content_type = self.headers.get(b"content-type", b"")
+        if not _is_json(content_type[:200]):
+            raise ProtocolError(
+                INVALID_REQUEST, "Send the body with 'Content-Type: application/json'.", status=415
+            )
+        self.json_accepted, self.sse_accepted = _accepts(self.headers.get(b"accept", b"*/*")[:500])
+        if not self.json_accepted and not self.sse_accepted:
+            raise ProtocolError(
+                INVALID_REQUEST,
+                "Accept 'application/json, text/event-stream'; answers are one of these.",
+                status=406,
+            )
+
+    async def _answer_message(self, caller: Caller, message: dict[str, Any]) -> Reply | None:
+        """Tell era and kind of a message, and answer it."""
+        params = message.get("params")
+        meta = params.get("_meta") if type(params) is dict else None
+        told = self.headers.get(b"mcp-protocol-version")
+        version = told.decode("latin-1") if told is not None else None
+        method = message.get("method")
+        modern = (type(meta) is dict and sdk.VERSION_KEY in meta) or (
+            version is not None and version not in sdk.HANDSHAKE_VERSIONS and method != "initialize"
+        )
+        if "method" not in message and ("result" in message or "error" in message) and not modern:
+            return Reply(202, headers=self.extra)  # an answer to a request that we never sent
+        _check_envelope(message)
+        if modern:
+            return await self._modern(caller, message, version or "")
+        return await self._legacy(caller, message, version)
+
+    async def _modern(self, caller: Caller, message: dict[str, Any], version: str) -> Reply | None:
+        """A message of 2026-07-28: everything it needs is in it."""
+        if len(self.headers) != len(self.request.lines):
+            sdk.check_duplicates([(n.decode("latin-1"), v.decode("latin-1")) for n, v in self.request.lines])
+        if "id" not in message:
+            sdk.check_modern_notification(version)
+            return Reply(202, headers=self.extra)
+        method: str = message["method"]
+        get = self.headers.get
+        sdk.check_modern(
+            message,
+            {
+                name: value.decode("latin-1")
+                for name, raw in (
+                    ("mcp-protocol-version", b"mcp-protocol-version"),
+                    ("mcp-method", b"mcp-method"),
+                    ("mcp-name", b"mcp-name"),
+                )
+                if (value := get(raw)) is not None
+            },
+        )
+        params: dict[str, Any] = message["params"]
+        meta = params["_meta"]
+        told = meta.get(sdk.CLIENT_INFO_KEY)
+        if told is not None:
+            caller = caller.using(sessions.client_info(told))
+        turn = Turn(caller, True, version, message["id"], method, params)
+        turn.info = CallInfo(self.request_id, self._trace_id(meta))
+        return await self._run(turn, message, meta, meta.get(sdk.LOG_LEVEL_KEY))
+
+    async def _legacy(self, caller: Caller, message: dict[str, Any], version: str | None) -> Reply | None:
+        """A message of the handshake era; the session, where there is one, says what was negotiated."""
+        method: str = message["method"]
+        session = None
+        token = self.headers.get(b"mcp-session-id")
+        if token is not None and method != "initialize":
+            session = sessions.open_session(token.decode("latin-1"), caller)
+            if session is None:
+                raise ProtocolError(INVALID_REQUEST, "Session not found; initialize again.", status=404)
+            caller = caller.using(session.client)
+        params = message.get("params")
+        if "id" not in message:
+            if method == "notifications/cancelled" and session is not None and params:
+                cancel_running(session, params.get("requestId"))
+            return Reply(202, headers=self.extra)
+        if session is not None:
+            version = session.version  # clients were seen to send another one than they negotiated
+        elif version is None or method == "initialize":
+            version = sdk.NEWEST_HANDSHAKE_VERSION if method == "initialize" else sdk.ASSUMED_VERSION
+        params = params if params is not None else {}
+        turn = Turn(caller, False, version, message["id"], method, params, session)
+        meta = params.get("_meta")
+        meta = meta if type(meta) is dict else {}
+        turn.info = CallInfo(self.request_id, self._trace_id(meta))
+        return await self._run(turn, message, meta, level_of(session.token if session else None))
+
+    async def _run(
+        self, turn: Turn, message: dict[str, Any], meta: Mapping[str, Any], level: str | None
+    ) -> Reply | None:
+        """Let the handler work, streaming meanwhile where the client takes it."""
+        stream = EventStream(
+            self.wire,
+            allowed=self.sse_accepted,
+            headers=self.extra,
+            on_close=turn.cancel if turn.modern else None,  # before 2026 leaving is not cancelling
+        )
+        turn.channel = LiveChannel(stream.send, sdk.progress_token(turn.params), level)
+        turn.task = asyncio.current_task()
+        turn.running = True
+        register(turn)
+        stream.attend()
+        headers = self.extra
+        status = 200
+        try:
+            result = await self._handle(turn, message)
+            frame = result_frame(turn.id, result)
+            if turn.method == "initialize":
+                headers = (*headers, (b"mcp-session-id", _new_session(turn, result)))
+        except asyncio.CancelledError:
+            if not turn.cancelled:
+                raise
+            if turn.modern:
+                frame, status = b"", 0
+            else:
+                frame = error_frame(turn.id, LEGACY_REQUEST_CANCELLED, "Request cancelled")
+        except ProtocolError as error:
+            status = error.status or sdk.http_status(error.code, modern=turn.modern)
+            headers = (*error.headers, *headers)
+            frame = error_frame(turn.id, error.code, error.message, error.data)
+        finally:
+            turn.running = False
+            unregister(turn)
+            stream.leave()
+            if turn.cancelled and turn.task is not None:
+                turn.task.uncancel()
+        if not status:
+            return None
+        if stream.opened or (not self.json_accepted and status == 200):
+            await stream.send(event(frame))
+            return None
+        return Reply(status, frame, headers)
+
+    async def _handle(self, turn: Turn, message: dict[str, Any]) -> bytes:
+        """The result as JSON. Raises ProtocolError alone (and CancelledError)."""
+        try:
+            if turn.method == "tools/call":
+                sdk.check_params("tools/call", turn.version, message)
+                if turn.modern:
+                    await self._check_mirrored(turn)
+                return sdk.encode_tool_result(await handlers.run_tool(turn), modern=turn.modern)
+            if turn.method in lists.KEPT_METHODS:
+                sdk.check_params(turn.method, turn.version, message)
+                return await lists.answer(turn)
+            return dumps(await sdk.serve(turn))
+        except ProtocolError:
+            raise
+        except ServiceUnavailable as error:
+            raise _unavailable(str(error)) from None
+        except DatabaseError as error:
+            logger.error("%s found no database: %s", turn.method, type(error).__name__)
+            raise _unavailable("Portico's database is not available. Try again in a moment.") from None
+        except Exception as error:
+            logger.exception(
+                "%s of tenant %s failed, request %s",
+                turn.method[:100],
+                turn.caller.tenant.slug,
+                self.request_id,
+                exc_info=error,
+            )
+            raise ProtocolError(
+                INTERNAL_ERROR,
+                f"Something failed inside Portico; the operator finds it under {self.request_id}.",
+            ) from None
+
+    async def _check_mirrored(self, turn: Turn) -> None:
+        """Compare ``Mcp-Param-*`` headers with the arguments, by the tool's own schema."""
+        arguments = turn.params.get("arguments")
+        if not arguments and not any(name.startswith(sdk.PARAM_PREFIX) for name in self.headers):
+            return
+        entry = (await pipeline.catalogue(turn.caller)).find(turn.params["name"])
+        if entry is not None and _mirrors(entry.spec.input_schema):
+            sdk.check_param_headers(
+                entry.spec.input_schema, arguments or {}, sdk.ManyHeaders(self.request.lines)
+            )
+
+    def _trace_id(self, meta: Mapping[str, Any]) -> str:
+        parent = meta.get("traceparent")
+        if parent is None and (raw := self.headers.get(b"traceparent")) is not None:
+            parent = raw.decode("latin-1")
+        found = _TRACEPARENT.match(parent) if type(parent) is str else None
+        return found.group(1) if found else ""
+
+    def _error(self, error: ProtocolError, request_id: Any) -> Reply:
+        frame = error_frame(request_id, error.code, error.message, error.data)
+        return Reply(
+            error.status or sdk.http_status(error.code, modern=True), frame, (*error.headers, *self.extra)
+        )
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        message = loads(body)
+    except StrictJSONError as error:
+        raise ProtocolError(PARSE_ERROR, f"Parse error: {error}") from None
+    if type(message) is dict:
+        return message
+    if type(message) is list:
+        raise ProtocolError(
+            INVALID_REQUEST, "Batches are not accepted; send each message in a POST of its own."
+        )
+    raise ProtocolError(INVALID_REQUEST, "The body must be one JSON-RPC message, an object.")
+
+
+def _check_envelope(message: dict[str, Any]) -> None:
+    """JSON-RPC 2.0 around the method; the same that the SDK's JSONRPCRequest and -Notification accept."""
+    problem = ""
+    if message.get("jsonrpc") != "2.0":
+        problem = "The member 'jsonrpc' must be \"2.0\"."
+    elif type(message.get("method")) is not str:
+        problem = "The member 'method' must be a string."
+    elif "id" in message and type(message["id"]) not in (int, str):
+        problem = "The member 'id' must be a string or an integer."
+    elif type(message.get("params")) not in (dict, type(None)):
+        problem = "The member 'params' must be an object."
+    if problem:
+        raise ProtocolError(INVALID_REQUEST, problem)
+
+
+def _new_session(turn: Turn, result: bytes) -> bytes:
+    version = loads(result)["protocolVersion"]
+    client = sessions.client_info(turn.params.get("clientInfo"))
+    flags = sessions.capability_flags(turn.params.get("capabilities"))
+    return sessions.issue(turn.caller, version, client, flags).encode()
+
+
+def _unavailable(message: str) -> ProtocolError:
+    return ProtocolError(INTERNAL_ERROR, message, status=503, headers=((b"retry-after", RETRY_AFTER_S),))
+
+
+def _announced(length: bytes) -> int:
+    try:
+        return int(length)
+    except ValueError:
+        raise ProtocolError(INVALID_REQUEST, "Content-Length is no number.") from None
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: bytes) -> bool:
+    return content_type.partition(b";")[0].strip().lower() == b"application/json"
+
+
+@lru_cache(maxsize=128)
+def _accepts(accept: bytes) -> tuple[bool, bool]:
+    """Whether JSON and whether an event stream may be sent; a wildcard gets JSON."""
+    types = {part.partition(b";")[0].strip() for part in accept.lower().split(b",")}
+    any_type = b"*/*" in types
+    return (
+        any_type or b"application/json" in types or b"application/*" in types,
+        b"text/event-stream" in types or b"text/*" in types,
+    )
+
+
+_mirroring: dict[int, tuple[Any, bool]] = {}
+
+
+def _mirrors(schema: dict[str, Any]) -> bool:
+    """Whether a schema mirrors arguments into headers; remembered per schema object."""
+    known = _mirroring.get(id(schema))
+    if known is None or known[0] is not schema:
+        if len(_mirroring) > 10_000:
+            _mirroring.clear()
+        known = _mirroring[id(schema)] = (schema, sdk.mirrors_headers(schema))
+    return known[1]

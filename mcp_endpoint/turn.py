@@ -1,0 +1,71 @@
+"""One request on its way: who asks what, in which era, and how it can be reached meanwhile."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.paging import Position
+from connectors.context import Channel
+from connectors.pipeline import NO_CHANNEL, NO_INFO, CallInfo
+from mcp_endpoint.sessions import Session, bound_to
+from tenants.principals import Caller
+
+RequestId = int | str
+
+
+@dataclass(slots=True)
+class Turn:
+    """A JSON-RPC request, checked and attributed, as the handlers get it."""
+
+    caller: Caller
+    modern: bool
+    version: str
+    id: RequestId
+    method: str
+    params: dict[str, Any]
+    session: Session | None = None
+    info: CallInfo = NO_INFO
+    channel: Channel = NO_CHANNEL
+    # Where the next page begins; a list's handler leaves it here for the cache of answers.
+    next_position: Position | None = None
+    task: "asyncio.Task[Any] | None" = None
+    running: bool = False
+    cancelled: bool = field(default=False)
+
+    @property
+    def bind(self) -> str:
+        """What cursors of this request are bound to."""
+        return bound_to(self.caller)
+
+    def cancel(self) -> None:
+        """Stop the running handler because its client gave up; a finished one is left alone."""
+        if self.running and not self.cancelled and self.task is not None:
+            self.cancelled = True
+            self.channel.cancelled = True
+            self.task.cancel()
+
+
+_running: dict[tuple[str, RequestId], Turn] = {}
+
+
+def register(turn: Turn) -> None:
+    """Let ``notifications/cancelled`` of the same session find this request (handshake era)."""
+    if turn.session is not None:
+        _running[(turn.session.token, turn.id)] = turn
+
+
+def unregister(turn: Turn) -> None:
+    """Forget a finished request, unless a newer one took its id."""
+    if turn.session is not None and _running.get((turn.session.token, turn.id)) is turn:
+        del _running[(turn.session.token, turn.id)]
+
+
+def cancel_running(session: Session, request_id: Any) -> bool:
+    """Cancel a session's running request in this process; False where it is not here."""
+    if not isinstance(request_id, int | str):
+        return False
+    turn = _running.get((session.token, request_id))
+    if turn is None:
+        return False
+    turn.cancel()
+    return True
