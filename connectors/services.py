@@ -83,7 +83,7 @@ def connection_create(
         cls.on_created(connection_ref(row, tenant.time_zone))
         tenant_changed(tenant.pk)
         record_change(
-            tenant=tenant, actor=actor, name=f"connection {slug}", before={}, after=connection_facts(row)
+            tenant=tenant, actor=actor, name=f"connection:{slug}", before={}, after=connection_facts(row)
         )
     return row
 
@@ -121,7 +121,7 @@ def connection_update(
             row.save()
             tenant_changed(tenant.pk)
             record_change(
-                tenant=tenant, actor=actor, name=f"connection {row.slug}", before=before, after=after
+                tenant=tenant, actor=actor, name=f"connection:{row.slug}", before=before, after=after
             )
     return row
 
@@ -134,7 +134,7 @@ def connection_delete(row: Connection, *, actor: Actor) -> None:
         before = connection_facts(row)
         row.delete()
         tenant_changed(tenant.pk)
-        record_change(tenant=tenant, actor=actor, name=f"connection {row.slug}", before=before, after={})
+        record_change(tenant=tenant, actor=actor, name=f"connection:{row.slug}", before=before, after={})
 
 
 def credential_set(
@@ -162,7 +162,7 @@ def credential_set(
         record_change(
             tenant=tenant,
             actor=actor,
-            name=f"credential of {connection.slug}",
+            name=f"credential:{connection.slug}",
             before={},
             after={"kind": kind, "version": row.version, "principal": str(principal.pk) if principal else ""},
         )
@@ -186,7 +186,7 @@ def credential_delete(
             record_change(
                 tenant=tenant,
                 actor=actor,
-                name=f"credential of {connection.slug}",
+                name=f"credential:{connection.slug}",
                 before={"kind": kind},
                 after={},
             )
@@ -226,7 +226,7 @@ def switch_set(
         record_change(
             tenant=tenant,
             actor=actor,
-            name=f"switch {connection.slug}:{tool or toolset}",
+            name=f"switch:{connection.slug}:{tool or toolset}",
             before={"enabled": before},
             after={"enabled": enabled},
         )
@@ -255,7 +255,7 @@ def permission_set(
         record_change(
             tenant=tenant,
             actor=actor,
-            name=f"permission of {role}",
+            name=f"permission:{role}",
             before=before,
             after={"allow": allow, "deny": deny},
         )

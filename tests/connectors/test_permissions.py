@@ -20,7 +20,9 @@ def allowed(who: Caller, subject: Subject, rules: ConnectionRules = RULES, **mor
     return decide(who, rules, subject, **given).allowed  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("role", "reads", "writes"), [("viewer", True, False), ("operator", True, True), ("owner", True, True)])
+@pytest.mark.parametrize(
+    ("role", "reads", "writes"), [("viewer", True, False), ("operator", True, True), ("owner", True, True)]
+)
 def test_roles_read_or_write(role: str, reads: bool, writes: bool):
     assert allowed(caller(Role(role)), READ) is reads
     assert allowed(caller(Role(role)), WRITE) is writes

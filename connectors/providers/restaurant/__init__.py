@@ -1,0 +1,1 @@
+"""The restaurant: the built-in sample with a menu, stock, orders, reports and guests' feedback."""

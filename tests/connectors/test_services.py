@@ -1,0 +1,161 @@
+import json
+
+import pytest
+
+from audit.models import AuditEvent
+from common.db import in_db
+from common.vault import VaultError
+from connectors.models import Connection, Credential, HealthCheck
+from connectors.pipeline import call_tool
+from connectors.services import (
+    connection_check,
+    connection_create,
+    connection_delete,
+    connection_update,
+    credential_delete,
+    credential_fields,
+    credential_set,
+    permission_set,
+    switch_set,
+)
+from tenants.errors import AlreadyThere, InvalidValue, NotAllowed
+from tenants.principals import Actor
+from tests.factories import actor_of, make_caller, make_connection, make_member, make_tenant
+
+ACTOR = Actor.system("tests")
+SECRET = "pl4nted-credential-value"
+
+
+def changes(tenant):
+    return [
+        (row.name, json.loads(row.arguments))
+        for row in AuditEvent.objects.for_tenant(tenant).filter(kind="config").order_by("seq")
+    ]
+
+
+def test_settings_are_checked_by_the_connectors_model_and_nothing_is_half_written():
+    tenant = make_tenant()
+    with pytest.raises(InvalidValue) as refused:
+        make_connection(tenant, "probe", settings={"count": 9})
+    assert refused.value.field == "settings.count"
+    assert not Connection.objects.for_tenant(tenant).exists()
+    assert make_connection(tenant, "probe", settings={"count": 3}).settings == {
+        "greeting": "hello",
+        "count": 3,
+    }
+
+
+@pytest.mark.parametrize("slug", ["", "a", "Ab", "1ab", "a-b", "a" * 15, "a b", "ä"])
+def test_a_slug_that_breaks_the_rule_is_refused_with_its_field(slug):
+    with pytest.raises(InvalidValue) as refused:
+        connection_create(tenant=make_tenant(), connector="probe", slug=slug, actor=ACTOR)
+    assert refused.value.field == "slug"
+
+
+def test_a_slug_in_use_and_an_unknown_connector_are_refused():
+    tenant = make_tenant()
+    make_connection(tenant, "probe")
+    with pytest.raises(AlreadyThere, match="probe"):
+        make_connection(tenant, "probe")
+    with pytest.raises(InvalidValue, match="no connector"):
+        make_connection(tenant, "nothing")
+
+
+def test_the_first_connection_of_a_connector_stays_primary():
+    tenant = make_tenant()
+    first, second = make_connection(tenant, "probe"), make_connection(tenant, "probe", "other")
+    assert (first.is_primary, second.is_primary) == (True, False)
+    connection_delete(first, actor=ACTOR)
+    second.refresh_from_db()
+    assert not second.is_primary
+    assert make_connection(tenant, "probe", "third").is_primary
+
+
+def test_only_admins_of_the_tenant_change_connections():
+    tenant = make_tenant()
+    operator, stranger = make_member(tenant, "operator"), make_member(make_tenant(), "owner")
+    for member in (operator, stranger):
+        with pytest.raises(NotAllowed):
+            connection_create(tenant=tenant, connector="probe", slug="probe", actor=actor_of(member.user))
+    admin = actor_of(make_member(tenant, "admin").user)
+    row = connection_create(tenant=tenant, connector="probe", slug="probe", actor=admin)
+    with pytest.raises(NotAllowed):
+        credential_set(row, {"token": SECRET}, actor=actor_of(operator.user))
+    with pytest.raises(NotAllowed):
+        switch_set(row, tool="probe_echo", enabled=False, actor=actor_of(stranger.user))
+
+
+async def test_a_credential_is_encrypted_used_and_never_shown():
+    tenant = await in_db(make_tenant)
+    row = await in_db(make_connection, tenant, "probe")
+    stored = await in_db(lambda: credential_set(row, {"user": "ada", "token": SECRET}, actor=ACTOR))
+    caller = await in_db(make_caller, tenant)
+    result = await call_tool(caller, "probe_credential", {})
+    assert result.structured == {"user": "ada", "length": len(SECRET)}
+    assert SECRET.encode() not in bytes(stored.ciphertext)
+    assert SECRET not in repr(stored) + str(await in_db(changes, tenant))
+    assert await in_db(credential_fields, row) == ["token", "user"]
+
+
+async def test_a_field_left_empty_keeps_its_secret():
+    tenant = await in_db(make_tenant)
+    row = await in_db(make_connection, tenant, "probe")
+    await in_db(lambda: credential_set(row, {"user": "ada", "token": SECRET}, actor=ACTOR))
+    await in_db(lambda: credential_set(row, {"user": "grace", "token": ""}, actor=ACTOR))
+    caller = await in_db(make_caller, tenant)
+    result = await call_tool(caller, "probe_credential", {})
+    assert result.structured == {"user": "grace", "length": len(SECRET)}
+    await in_db(lambda: credential_delete(row, actor=ACTOR))
+    assert (await call_tool(caller, "probe_credential", {})).is_error
+
+
+async def test_a_ciphertext_moved_to_another_tenants_row_does_not_decrypt():
+    rows = []
+    for word in (SECRET, "other-secret"):
+        tenant = await in_db(make_tenant)
+        connection = await in_db(make_connection, tenant, "probe")
+        rows.append(await in_db(lambda c=connection, w=word: credential_set(c, {"token": w}, actor=ACTOR)))
+    mine, theirs = rows
+    await in_db(
+        lambda: Credential.objects.filter(tenant=mine.tenant, pk=mine.pk).update(ciphertext=theirs.ciphertext)
+    )
+    with pytest.raises(VaultError):
+        await in_db(credential_fields, mine.connection)
+
+
+async def test_a_check_keeps_its_answer():
+    tenant = await in_db(make_tenant)
+    row = await in_db(make_connection, tenant, "probe")
+    failed = await connection_check(row)
+    assert (failed.ok, "credential" in failed.message) == (False, True)
+    await in_db(lambda: credential_set(row, {"user": "ada", "token": SECRET}, actor=ACTOR))
+    assert (await connection_check(row)).ok
+    kept = await in_db(lambda: HealthCheck.objects.get(tenant=tenant, connection=row))
+    assert (kept.ok, kept.message, kept.details) == (True, "The token is there.", {"user": "ada"})
+
+
+def test_changes_are_recorded_with_before_and_after():
+    tenant = make_tenant()
+    row = make_connection(tenant, "probe")
+    connection_update(row, name="Better", read_only=True, actor=ACTOR)
+    switch_set(row, toolset="write", enabled=False, actor=ACTOR)
+    permission_set(tenant=tenant, role="viewer", allow=["probe:*"], deny=[], actor=ACTOR)
+    found = dict(changes(tenant))
+    assert found["connection:probe"] == {
+        "before": {"name": "Probe", "read_only": False},
+        "after": {"name": "Better", "read_only": True},
+    }
+    assert found["switch:probe:write"]["after"] == {"enabled": False}
+    assert found["permission:viewer"]["after"] == {"allow": ["probe:*"], "deny": []}
+
+
+def test_a_bare_pattern_is_refused_with_what_to_write():
+    with pytest.raises(InvalidValue, match="<connection>:probe_echo"):
+        permission_set(tenant=make_tenant(), role="viewer", allow=["probe_echo"], deny=[], actor=ACTOR)
+
+
+def test_a_switch_of_nothing_is_refused():
+    row = make_connection(make_tenant(), "probe")
+    for wrong in ({"tool": "nothing"}, {"toolset": "nothing"}, {}, {"tool": "probe_echo", "toolset": "core"}):
+        with pytest.raises(InvalidValue):
+            switch_set(row, enabled=True, actor=ACTOR, **wrong)
