@@ -16,7 +16,7 @@ from django.utils import timezone
 from common.models import TenantModel, TenantQuerySet
 from tenants.principals import PrincipalKind, Role, TenantRef
 
-TENANT_SLUG = r"^[a-z][a-z0-9-]{1,38}[a-z0-9]$"
+TENANT_SLUG = r"^[a-z][a-z0-9-]{1,38}[a-z0-9]\Z"
 
 
 def validate_time_zone(value: str) -> None:
@@ -37,7 +37,7 @@ class Tenant(models.Model):
         max_length=40,
         unique=True,
         validators=[
-            RegexValidator(TENANT_SLUG, "3 to 40 small letters, digits and hyphens, a letter first.")
+            RegexValidator(TENANT_SLUG, "Write 3 to 40 small letters, digits and hyphens, a letter first.")
         ],
         help_text="Part of the tenant's MCP URL, /t/<slug>/mcp; it cannot be changed later.",
     )
@@ -112,10 +112,6 @@ class Principal(TenantModel):
     def display_name(self) -> str:
         """The person's user name, or the service account's name."""
         return self.user.get_username() if self.user is not None else self.name
-
-
-class _KindQuerySet(TenantQuerySet[Any]):
-    pass
 
 
 class _UnscopedKind(models.Manager[Any]):
