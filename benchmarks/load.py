@@ -87,6 +87,7 @@ class Run:
         if not ok:
             self.errors += 1
             self.sample = body[:500]
+            self.finish()
         if time.perf_counter() >= self.end or len(self.times) >= self.spec.get("calls", 10**9):
             self.finish()
 
