@@ -20,6 +20,7 @@ from tenants.services.members import (
     service_account_update,
     user_changed,
 )
+from tenants.services.rotation import data_keys_rewrap
 from tenants.services.tenants import (
     on_tenant_delete,
     tenant_create,
@@ -33,6 +34,7 @@ __all__ = [
     "access_key_create",
     "access_key_revoke",
     "access_key_update",
+    "data_keys_rewrap",
     "invitation_accept",
     "invitation_accept_new",
     "invitation_create",

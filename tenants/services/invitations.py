@@ -90,8 +90,7 @@ def invitation_accept_new(*, token: str, username: str, password: str, address: 
     with transaction.atomic():
         invitation = _open(token, Invitation.unscoped.select_related("tenant"))
         model = get_user_model()
-        # Staff may open the admin site; what they see there is decided by their memberships.
-        user = model(username=str(username).strip(), email=invitation.email, is_staff=True)  # type: ignore[misc]
+        user = model(username=str(username).strip(), email=invitation.email)  # type: ignore[misc]
         try:
             password_validation.validate_password(password, user)
         except ValidationError as error:
