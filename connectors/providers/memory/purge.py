@@ -1,5 +1,6 @@
 """Taking away what a deleted connection or tenant left in Redis; for threads, tasks and commands."""
 
+from typing import cast
 from uuid import UUID
 
 import orjson
@@ -19,7 +20,7 @@ def purge_connection(tenant_id: UUID, connection_id: UUID) -> int:
     gone, cursor = 0, 0
     while True:
         cursor, page = client.hscan(index[2], cursor, count=BATCH)
-        keys = [key.decode() for key in page]
+        keys = [cast("bytes", key).decode() for key in page]
         for first in range(0, len(keys), BATCH):
             arguments = (*index, base, connection, orjson.dumps(keys[first : first + BATCH]))
             try:
