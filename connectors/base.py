@@ -352,14 +352,14 @@ class Connector:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         tools, resources, prompts = dict(cls.tools), list(cls.resources), dict(cls.prompts)
-        for method in vars(cls).values():
+        for attribute, method in vars(cls).items():
             if (marked := getattr(method, "__portico_tool__", None)) is not None:
-                spec = _tool_spec(method, dict(marked))
+                spec = _tool_spec(attribute, method, dict(marked))
                 tools[spec.name] = spec
             if (marked := getattr(method, "__portico_resource__", None)) is not None:
-                resources.append(_resource_spec(method, dict(marked)))
+                resources.append(_resource_spec(attribute, method, dict(marked)))
             if (marked := getattr(method, "__portico_prompt__", None)) is not None:
-                prompt_spec = _prompt_spec(method, dict(marked))
+                prompt_spec = _prompt_spec(attribute, method, dict(marked))
                 prompts[prompt_spec.name] = prompt_spec
         cls.tools, cls.resources, cls.prompts = tools, tuple(resources), prompts
 
@@ -422,7 +422,7 @@ def _output_schema(method: Callable[..., Any]) -> dict[str, Any] | None:
     return schema if schema.get("type") == "object" else None
 
 
-def _tool_spec(method: Callable[..., Any], marked: dict[str, Any]) -> ToolSpec:
+def _tool_spec(attribute: str, method: Callable[..., Any], marked: dict[str, Any]) -> ToolSpec:
     if not TOOL_NAME.match(marked["name"]):
         raise TypeError(f"{marked['name']!r} is no tool name: {TOOL_NAME.pattern}")
     arguments = _arguments_model(method)
@@ -436,12 +436,12 @@ def _tool_spec(method: Callable[..., Any], marked: dict[str, Any]) -> ToolSpec:
         hints=hints_of(marked["hint"], open_world=open_world),
         input_schema={"type": "object", **schema},
         output_schema=_output_schema(method),
-        method=method.__name__,
+        method=attribute,
         arguments=arguments,
     )
 
 
-def _resource_spec(method: Callable[..., Any], marked: dict[str, Any]) -> ResourceSpec:
+def _resource_spec(attribute: str, method: Callable[..., Any], marked: dict[str, Any]) -> ResourceSpec:
     variables = tuple(re.findall(r"{(\w+)}", marked["uri"]))
     pattern = "".join(
         f"(?P<{part[1:-1]}>[^/]+)" if part.startswith("{") else re.escape(part)
@@ -450,19 +450,19 @@ def _resource_spec(method: Callable[..., Any], marked: dict[str, Any]) -> Resour
     return ResourceSpec(
         **marked,
         description=_docstring(method),
-        method=method.__name__,
+        method=attribute,
         variables=variables,
         pattern=re.compile(f"^{pattern}$"),
     )
 
 
-def _prompt_spec(method: Callable[..., Any], marked: dict[str, Any]) -> PromptSpec:
+def _prompt_spec(attribute: str, method: Callable[..., Any], marked: dict[str, Any]) -> PromptSpec:
     model = _arguments_model(method)
     arguments = tuple(
         PromptArgument(name, info.description or "", info.is_required())
         for name, info in model.model_fields.items()
     )
-    return PromptSpec(**marked, description=_docstring(method), arguments=arguments, method=method.__name__)
+    return PromptSpec(**marked, description=_docstring(method), arguments=arguments, method=attribute)
 
 
 __all__ = [
