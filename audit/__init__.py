@@ -1,0 +1,1 @@
+"""What happened: events, their chain, verification, retention and export."""

@@ -1,10 +1,13 @@
 """What happened, in rows that are only ever added, each chained to the one before it."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import models
 
 from common.models import TenantQuerySet
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AuditEvent(models.Model):
@@ -31,7 +34,16 @@ class AuditEvent(models.Model):
         DONE = "done"
 
     id = models.BigAutoField(primary_key=True)
-    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    # Without a constraint in the database: the head carries it, once per chain instead of once per row.
+    tenant = models.ForeignKey(
+        "tenants.Tenant",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        editable=False,
+    )
     chain = models.CharField(max_length=32)  # the tenant's id in hex, or "platform"
     seq = models.BigIntegerField()
     at_us = models.BigIntegerField()
@@ -49,7 +61,7 @@ class AuditEvent(models.Model):
     client_version = models.CharField(max_length=64, default="")
     connection = models.CharField(max_length=32, default="")
     name = models.CharField(max_length=200, default="")  # tool, resource URI, prompt, or the changed object
-    arguments = models.TextField(default="")  # JSON after redaction, cut; enters the hash by its digest
+    arguments = models.TextField(default="")  # JSON after redaction, cut; enters the hash by its keyed digest
     arguments_digest = models.CharField(max_length=64, default="")
     outcome = models.CharField(max_length=12, default="")  # ok, error, denied, cancelled, started
     error_type = models.CharField(max_length=20, default="")
@@ -82,3 +94,129 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name} {self.outcome}"
+
+    @property
+    def at(self) -> datetime:
+        """When it happened, UTC."""
+        return from_us(self.at_us)
+
+    @property
+    def duration_ms(self) -> float:
+        """How long it took, in milliseconds."""
+        return self.duration_us / 1000
+
+    @property
+    def arguments_erased(self) -> bool:
+        """Whether there were arguments that have been erased since."""
+        return not self.arguments and bool(self.arguments_digest)
+
+
+class AuditHead(models.Model):
+    """The end of a chain: the number and hash of its last row, under a seal of its own.
+
+    Writers lock it, so that the rows of one chain are numbered by one process at a time.
+    """
+
+    chain = models.CharField(primary_key=True, max_length=32)
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+", editable=False
+    )
+    seq = models.BigIntegerField(default=0)
+    hash = models.CharField(max_length=64, default="")
+    key_ring_id = models.CharField(max_length=16, default="")
+    mac = models.CharField(max_length=64, default="")
+
+    unscoped: ClassVar[models.Manager[Any]] = models.Manager()
+    objects: ClassVar[models.Manager[Any]] = models.Manager.from_queryset(TenantQuerySet)()
+
+    class Meta:
+        default_manager_name = "unscoped"
+        base_manager_name = "unscoped"
+
+    def __str__(self) -> str:
+        return f"{self.chain} at {self.seq}"
+
+
+class AuditCheckpoint(models.Model):
+    """A signed copy of a head, made every hour and written to the log as well."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+", editable=False
+    )
+    chain = models.CharField(max_length=32)
+    seq = models.BigIntegerField()
+    hash = models.CharField(max_length=64)
+    at_us = models.BigIntegerField()
+    key_ring_id = models.CharField(max_length=16)
+    signature = models.CharField(max_length=64)
+
+    unscoped: ClassVar[models.Manager[Any]] = models.Manager()
+    objects: ClassVar[models.Manager[Any]] = models.Manager.from_queryset(TenantQuerySet)()
+
+    class Meta:
+        default_manager_name = "unscoped"
+        base_manager_name = "unscoped"
+        constraints = [models.UniqueConstraint(fields=["chain", "seq"], name="audit_checkpoint_per_seq")]
+
+    def __str__(self) -> str:
+        return f"{self.chain} at {self.seq}"
+
+
+class AuditAnchor(models.Model):
+    """Where a chain begins after retention took a prefix: the signed end of what was removed."""
+
+    chain = models.CharField(primary_key=True, max_length=32)
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.PROTECT, null=True, related_name="+", editable=False
+    )
+    seq = models.BigIntegerField()
+    hash = models.CharField(max_length=64)
+    at_us = models.BigIntegerField()
+    removed = models.BigIntegerField(default=0)
+    key_ring_id = models.CharField(max_length=16)
+    signature = models.CharField(max_length=64)
+
+    unscoped: ClassVar[models.Manager[Any]] = models.Manager()
+    objects: ClassVar[models.Manager[Any]] = models.Manager.from_queryset(TenantQuerySet)()
+
+    class Meta:
+        default_manager_name = "unscoped"
+        base_manager_name = "unscoped"
+
+    def __str__(self) -> str:
+        return f"{self.chain} from {self.seq}"
+
+
+class AuditArchive(models.Model):
+    """The chain of a tenant that was deleted, as a file under ``audit-archive/`` and its signed summary."""
+
+    id = models.BigAutoField(primary_key=True)
+    chain = models.CharField(max_length=32)
+    tenant_slug = models.CharField(max_length=40)
+    tenant_name = models.CharField(max_length=120)
+    file = models.CharField(max_length=200)  # relative to settings.VAR
+    rows = models.BigIntegerField()
+    first_seq = models.BigIntegerField()
+    last_seq = models.BigIntegerField()
+    last_hash = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)  # SHA-256 of the file
+    at_us = models.BigIntegerField()
+    key_ring_id = models.CharField(max_length=16)
+    signature = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_slug}: {self.rows} events"
+
+
+def from_us(at_us: int) -> datetime:
+    """A moment from integer microseconds since 1970, exactly."""
+    return _EPOCH + timedelta(microseconds=at_us)
+
+
+def to_us(moment: datetime) -> int:
+    """Integer microseconds since 1970 of an aware moment, exactly."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)

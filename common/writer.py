@@ -6,11 +6,13 @@ tells every caller. A call that waits for its job therefore sees its write durab
 burst of calls costs one commit. Handlers run in their registered order, which is the
 house's lock order: objects, Tenant, AuditHead.
 
-A failing batch is halved until the bad job stands alone and fails alone.
+A failing batch is halved until the bad job stands alone and fails alone. When the database
+is away, jobs fail at once, except those with a deadline: they are tried again until then.
 """
 
 import asyncio
 import atexit
+import copy
 import logging
 import os
 import threading
@@ -18,10 +20,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +38,12 @@ Handler = Callable[[Sequence[Any]], Sequence[Any]]
 
 MAX_BATCH = 500
 MAX_QUEUE = 20_000
+MAX_PER_OWNER = 5_000
+RETRY_S = 0.25
 
 
 class QueueFullError(RuntimeError):
-    """More jobs wait than the process may hold; nothing was queued."""
+    """More jobs wait than the process, or one tenant, may hold; nothing was queued."""
 
 
 class WriterUnavailableError(RuntimeError):
@@ -47,8 +58,9 @@ class Job:
     payload: Any
     waiter: "asyncio.Future[Any] | Future[Any] | None"
     loop: asyncio.AbstractEventLoop | None = None
+    owner: str = ""
+    deadline: float | None = None
     result: Any = None
-    queued_at: float = field(default_factory=time.monotonic)
 
 
 class GroupWriter:
@@ -56,13 +68,21 @@ class GroupWriter:
 
     def __init__(self) -> None:
         self._handlers: dict[str, tuple[int, Handler]] = {}
-        self._queue: deque[Job] = deque()
-        self._wake = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._pid = 0
-        self._stopping = False
-        self._busy = False
+        self._before_stop: list[Callable[[], None]] = []
         self.last_error: str | None = None
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
+        atexit.register(self.stop)
+
+    def _reset(self) -> None:
+        # A fork copies the parent's queue, which the parent writes, and may copy a held lock.
+        self._queue: deque[Job] = deque()
+        self._waiting: dict[str, int] = {}
+        self._wake = threading.Condition(threading.Lock())
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._idle = False
+        self._busy = False
 
     def register(self, kind: str, handler: Handler, *, order: int) -> None:
         """Name the handler of a kind of job.
@@ -74,30 +94,44 @@ class GroupWriter:
         """
         self._handlers[kind] = (order, handler)
 
+    def before_stop(self, function: Callable[[], None]) -> None:
+        """Call ``function`` when the writer is asked to stop, while jobs can still be queued."""
+        self._before_stop.append(function)
+
     @property
     def depth(self) -> int:
         """How many jobs wait, for health and metrics."""
         return len(self._queue)
 
-    def submit(self, kind: str, payload: Any) -> "Future[Any]":
-        """Queue a job from a thread; the future resolves after its commit."""
+    def submit(
+        self, kind: str, payload: Any, *, owner: str = "", deadline: float | None = None
+    ) -> "Future[Any]":
+        """Queue a job from a thread; the future resolves after its commit.
+
+        ``owner`` (a tenant) may have :data:`MAX_PER_OWNER` jobs waiting. With a ``deadline``
+        (of ``time.monotonic()``) a database that is away is tried again until then.
+        """
         waiter: Future[Any] = Future()
-        self._put(Job(kind, payload, waiter))
+        self._put(Job(kind, payload, waiter, None, owner, deadline))
         return waiter
 
-    async def submit_async(self, kind: str, payload: Any) -> Any:
-        """Queue a job from the event loop and wait for its commit.
+    async def submit_async(
+        self, kind: str, payload: Any, *, owner: str = "", deadline: float | None = None
+    ) -> Any:
+        """Queue a job from the event loop and wait for its commit; see :meth:`submit`.
 
         Cancelling the wait does not cancel the write.
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Any] = loop.create_future()
-        self._put(Job(kind, payload, waiter, loop))
+        self._put(Job(kind, payload, waiter, loop, owner, deadline))
         return await waiter
 
-    def submit_later(self, kind: str, payload: Any) -> None:
+    def submit_later(
+        self, kind: str, payload: Any, *, owner: str = "", deadline: float | None = None
+    ) -> None:
         """Queue a job nobody waits for; a failure is logged."""
-        self._put(Job(kind, payload, None))
+        self._put(Job(kind, payload, None, None, owner, deadline))
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until all that is queued now is written; False when time ran out."""
@@ -110,66 +144,105 @@ class GroupWriter:
 
     def stop(self, timeout: float = 10.0) -> None:
         """Write what is queued and end the thread; the next job starts a new one."""
+        for function in self._before_stop:
+            try:
+                function()
+            except Exception:
+                logger.exception("A last write could not be queued")
         thread = self._thread
-        if thread is None or self._pid != os.getpid():
+        if thread is None:
             return
         with self._wake:
             self._stopping = True
             self._wake.notify()
         thread.join(timeout)
+        if self._queue:
+            logger.error("%d writes were still waiting for the database at the end", len(self._queue))
         self._thread = None
 
     def _put(self, job: Job) -> None:
-        if len(self._queue) >= MAX_QUEUE:
-            raise QueueFullError("Too many writes are waiting for the database; try again in a moment.")
-        if self._thread is None or self._pid != os.getpid() or not self._thread.is_alive():
-            self._start()
         with self._wake:
+            waiting = self._waiting.get(job.owner, 0)
+            if len(self._queue) >= MAX_QUEUE or (job.owner and waiting >= MAX_PER_OWNER):
+                raise QueueFullError("Too many writes are waiting for the database; try again in a moment.")
+            self._waiting[job.owner] = waiting + 1
             self._queue.append(job)
-            self._wake.notify()
-
-    def _start(self) -> None:
-        with self._wake:
-            alive = self._thread is not None and self._thread.is_alive() and self._pid == os.getpid()
-            if alive:
-                return
-            if self._pid != os.getpid():
-                self._queue.clear()  # a fork copied the parent's jobs; the parent writes those
-            self._pid = os.getpid()
-            self._stopping = False
-            self._thread = threading.Thread(target=self._run, name="portico-writer", daemon=True)
-            self._thread.start()
-        atexit.register(self.stop)
+            if self._idle:
+                self._wake.notify()
+            elif self._thread is None or not self._thread.is_alive():
+                self._stopping = False
+                self._thread = threading.Thread(target=self._run, name="portico-writer", daemon=True)
+                self._thread.start()
 
     def _run(self) -> None:
+        _own_connection()
         try:
-            while True:
-                with self._wake:
-                    while not self._queue and not self._stopping:
-                        self._wake.wait()
-                    if not self._queue:
-                        return
-                    batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
-                    self._busy = True
+            while (batch := self._take()) is not None:
                 try:
                     self._write(batch)
                 finally:
                     self._busy = False
-                self._wake_callers(batch)
+                again = [job for job in batch if job.result is _TRY_AGAIN]
+                self._finish([job for job in batch if job.result is not _TRY_AGAIN] if again else batch)
+                if again:
+                    self._put_back(again)
         finally:
             connection.close()
+
+    def _gather(self) -> None:
+        """Step aside while callers that run right now are still adding jobs to this batch."""
+        seen = 0
+        for _ in range(8):
+            if len(self._queue) <= seen:
+                return
+            seen = len(self._queue)
+            time.sleep(0)
+
+    def _take(self) -> list[Job] | None:
+        with self._wake:
+            while not self._queue:
+                if self._stopping:
+                    return None
+                self._idle = True
+                self._wake.wait()
+                self._idle = False
+            self._busy = True
+        self._gather()
+        with self._wake:
+            if len(self._queue) <= MAX_BATCH:
+                batch = list(self._queue)
+                self._queue.clear()
+                self._waiting.clear()
+            else:
+                batch = [self._queue.popleft() for _ in range(MAX_BATCH)]
+                for job in batch:
+                    self._waiting[job.owner] -= 1
+            return batch
+
+    def _put_back(self, jobs: list[Job]) -> None:
+        """Keep jobs for another try, before those that came meanwhile, and rest for a moment.
+
+        A job without a deadline that arrives meanwhile ends the rest, so that it can fail fast.
+        """
+        with self._wake:
+            for job in jobs:
+                job.result = None
+                self._waiting[job.owner] = self._waiting.get(job.owner, 0) + 1
+            self._queue.extendleft(reversed(jobs))
+            if all(job.deadline is not None for job in self._queue):
+                self._idle = True
+                self._wake.wait(RETRY_S)
+                self._idle = False
 
     def _write(self, batch: list[Job]) -> None:
         try:
             self._attempt(batch)
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             connection.close()
-            self.last_error = type(error).__name__
-            if self._retry_once(batch):
+            was_up, self.last_error = self.last_error is None, type(error).__name__
+            if was_up and self._retry_once(batch):
                 return
-            logger.error("The database did not take %d writes: %s", len(batch), type(error).__name__)
-            for job in batch:
-                job.result = WriterUnavailableError("The database is not available.")
+            self._give_up_or_keep(batch, error)
         except Exception as error:  # a poison row must not take its neighbours with it
             if len(batch) == 1:
                 logger.warning("One write of kind %s failed: %s", batch[0].kind, type(error).__name__)
@@ -188,10 +261,25 @@ class GroupWriter:
             return False
         return True
 
+    def _give_up_or_keep(self, batch: list[Job], error: Exception) -> None:
+        now, lost = time.monotonic(), 0
+        for job in batch:
+            if job.deadline is not None and job.deadline > now:
+                job.result = _TRY_AGAIN
+            else:
+                lost += 1
+                job.result = WriterUnavailableError("The database is not available.")
+        logger.error(
+            "The database did not take %d writes (%s); %d are kept for another try",
+            len(batch), type(error).__name__, len(batch) - lost,
+        )  # fmt: skip
+
     def _attempt(self, batch: list[Job]) -> None:
         by_kind: dict[str, list[Job]] = {}
         for job in batch:
             by_kind.setdefault(job.kind, []).append(job)
+        if connection.connection is None:
+            _connect()
         with transaction.atomic():
             for kind in sorted(by_kind, key=lambda k: self._handlers[k][0]):
                 jobs = by_kind[kind]
@@ -200,7 +288,7 @@ class GroupWriter:
                     job.result = result
         self.last_error = None
 
-    def _wake_callers(self, batch: list[Job]) -> None:
+    def _finish(self, batch: list[Job]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         for job in batch:
             if job.loop is not None:
@@ -214,6 +302,31 @@ class GroupWriter:
                 loop.call_soon_threadsafe(_settle_all, jobs)
             except RuntimeError:  # the loop was closed while its jobs were written
                 logger.warning("%d writes were committed after their callers had gone", len(jobs))
+
+
+_TRY_AGAIN = object()
+
+
+def _own_connection() -> None:
+    """Give the writer thread a connection outside the pool, which tells quickly that nobody answers."""
+    own = connections.create_connection(DEFAULT_DB_ALIAS)
+    own.settings_dict = copy.deepcopy(own.settings_dict)
+    if own.vendor == "postgresql":
+        options = own.settings_dict.setdefault("OPTIONS", {})
+        options.pop("pool", None)
+        options.setdefault("connect_timeout", 3)
+        options.setdefault("tcp_user_timeout", 10_000)
+    connections[DEFAULT_DB_ALIAS] = own
+
+
+def _connect() -> None:
+    """Connect with durable commits, and never wait for a lock longer than a call may take."""
+    connection.ensure_connection()
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET synchronous_commit TO on; SET lock_timeout TO '15s'")
+        elif connection.vendor == "sqlite":
+            cursor.execute("PRAGMA synchronous=FULL")
 
 
 def _settle_all(jobs: list[Job]) -> None:

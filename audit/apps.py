@@ -1,0 +1,20 @@
+"""The audit's place in Django: its handler joins the process's writer."""
+
+from django.apps import AppConfig
+
+
+class AuditConfig(AppConfig):
+    """Registers the chain writer, the flush of counted events and the durability check."""
+
+    name = "audit"
+    verbose_name = "Audit"
+
+    def ready(self) -> None:
+        """Join the writer; nothing touches the database here."""
+        from audit import checks as checks
+        from audit.chain import write_rows
+        from audit.failures import failures
+        from common.writer import writer
+
+        writer.register("audit", write_rows, order=100)
+        writer.before_stop(failures.flush)

@@ -1,0 +1,127 @@
+"""Appending rows to the chains: lock the heads, number, seal, write, move the heads.
+
+Runs in the writer thread (a batch of many calls) or inside a service's own transaction (one
+row). Plain SQL over plain lists: this is the hot path. Heads are locked in the order of
+their chains, so that two processes with the same chains never wait for each other crosswise.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection
+
+from audit.keys import chain_key, current_kid, seal
+from audit.rows import CHAIN, COLUMNS, HASH, KID, SEQ, Row, seal_row
+
+_TABLE = "audit_auditevent"
+_COPY = f"COPY {_TABLE} ({', '.join(COLUMNS)}) FROM STDIN"
+# One statement per chunk: each statement hands the interpreter to the event loop and back.
+_CHUNKS = (64, 16, 4, 1)
+
+
+def write_rows(rows: Sequence[Row]) -> Sequence[int]:
+    """Append rows to their chains inside the running transaction and return their numbers."""
+    with connection.wrap_database_errors:
+        return _append(rows)
+
+
+def _append(rows: Sequence[Row]) -> list[int]:
+    names = sorted({row[CHAIN] for row in rows})
+    heads = _lock_heads(names)
+    for row in rows:
+        seq, previous = heads[row[CHAIN]]
+        row[SEQ] = seq + 1
+        row[HASH] = seal_row(row, previous, chain_key(row[KID]))
+        heads[row[CHAIN]] = (seq + 1, row[HASH])
+    _insert(rows)
+    _move_heads(names, heads)
+    return [row[SEQ] for row in rows]
+
+
+def _lock_heads(names: list[str]) -> dict[str, tuple[int, str]]:
+    heads = _select_heads(names)
+    if len(heads) < len(names):
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO audit_audithead (chain, tenant_id, seq, hash, key_ring_id, mac) "
+                "VALUES (%s, %s, 0, '', '', '') ON CONFLICT (chain) DO NOTHING",
+                [(name, None if len(name) < 32 else name) for name in names if name not in heads],
+            )
+        heads = _select_heads(names)
+    return heads
+
+
+def _select_heads(names: list[str]) -> dict[str, tuple[int, str]]:
+    raw = connection.connection
+    if connection.vendor == "postgresql":
+        cursor = raw.cursor()
+        cursor.execute(
+            "SELECT chain, seq, hash FROM audit_audithead WHERE chain = ANY(%s) ORDER BY chain FOR NO KEY UPDATE",
+            (names,),
+            prepare=False,
+        )
+        return {chain: (seq, digest) for chain, seq, digest in cursor.fetchall()}
+    marks = ",".join("?" * len(names))  # the transaction is IMMEDIATE: it holds the write lock already
+    found = raw.execute(f"SELECT chain, seq, hash FROM audit_audithead WHERE chain IN ({marks})", names)  # noqa: S608
+    return {chain: (seq, digest) for chain, seq, digest in found}
+
+
+def _insert(rows: Sequence[Row]) -> None:
+    raw = connection.connection
+    if connection.vendor == "postgresql":
+        with raw.cursor() as cursor, cursor.copy(_COPY) as copy:
+            copy.write("".join(map(_copy_line, rows)))
+        return
+    start = 0
+    for size in _CHUNKS:
+        while len(rows) - start >= size:
+            values = [value for row in rows[start : start + size] for value in row]
+            raw.execute(_insert_sql(size), values)
+            start += size
+
+
+@lru_cache(maxsize=8)
+def _insert_sql(rows: int) -> str:
+    marks = f"({','.join('?' * len(COLUMNS))})"
+    return f"INSERT INTO {_TABLE} ({','.join(COLUMNS)}) VALUES {','.join([marks] * rows)}"  # noqa: S608
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def _copy_line(row: Row) -> str:
+    """One line of COPY's text format (PostgreSQL manual, COPY, "Text Format")."""
+    values = [str(value) if value is not None else "\\N" for value in row]
+    line = "\t".join(values)
+    if (
+        line.count("\t") == len(COLUMNS) - 1
+        and "\n" not in line
+        and "\r" not in line
+        and line.count("\\") == (row[2] is None)
+    ):
+        return line + "\n"
+    return "\t".join("\\N" if value is None else str(value).translate(_ESCAPES) for value in row) + "\n"
+
+
+def _move_heads(names: list[str], heads: dict[str, tuple[int, str]]) -> None:
+    kid = current_kid()
+    values: list[tuple[Any, ...]] = []
+    for name in names:
+        seq, digest = heads[name]
+        values.append((seq, digest, kid, seal(kid, "head", name, seq, digest), name))
+    raw = connection.connection
+    sql = "UPDATE audit_audithead SET seq = {0}, hash = {0}, key_ring_id = {0}, mac = {0} WHERE chain = {0}"
+    if connection.vendor == "postgresql":
+        with raw.cursor() as cursor:
+            if len(values) == 1:
+                cursor.execute(sql.format("%s"), values[0])
+            else:
+                cursor.executemany(sql.format("%s"), values)
+    else:
+        raw.executemany(sql.format("?"), values)
+
+
+def head_is_sealed(chain: str, seq: int, digest: str, kid: str, mac: str) -> bool:
+    """Whether a head's own seal fits, so that it was not moved by hand."""
+    return seal(kid, "head", chain, seq, digest) == mac

@@ -1,0 +1,1 @@
+"""``verify_audit`` and ``export_audit``."""
