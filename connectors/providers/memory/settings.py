@@ -22,12 +22,14 @@ class MemorySettings(BaseModel):
         title="Most bytes",
         description="How many bytes its keys and values may take together, counted as JSON text.",
     )
+    # An answer holds 60,000 characters: what fits in here can be read back whole.
     max_value_bytes: int = Field(
-        1024 * 1024,
+        50_000,
         ge=16,
-        le=64 * 1024 * 1024,
+        le=16 * 1024 * 1024,
         title="Largest value",
-        description="How many bytes one value may take as JSON text.",
+        description="How many bytes one value may take as JSON text. An answer holds 60,000 characters: of more, "
+        "only lists can be read, in parts.",
     )
     default_ttl: int | None = Field(
         None,
