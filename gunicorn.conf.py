@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portico.settings")
 from django.conf import settings  # noqa: E402
 
 from portico.configuration import refuse  # noqa: E402
+from portico.logging import configuration  # noqa: E402
 
 refuse(settings.CONFIGURATION_PROBLEMS)
 
@@ -26,5 +27,6 @@ keepalive = 75
 backlog = 2048
 control_socket_disable = True
 loglevel = settings.LOG_LEVEL.lower()
+logconfig_dict = configuration(settings.LOG_LEVEL)
 # The heartbeat file belongs in memory, where no slow disk can stop it.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108

@@ -34,7 +34,21 @@ def main() -> None:
         from portico.configuration import refuse
 
         refuse(settings.CONFIGURATION_PROBLEMS)
+        if sys.argv[1:] == ["quickstart"]:
+            _start_prepared()
     execute_from_command_line(sys.argv)
+
+
+def _start_prepared() -> None:
+    """Start at once where a former quick start left nothing to prepare; ends the process then."""
+    from portico.supervisor import CannotStartError, start_prepared
+
+    try:
+        code = start_prepared()
+    except CannotStartError as error:
+        sys.exit(f"Portico does not start: {error}")
+    if code is not None:
+        sys.exit(code)
 
 
 if __name__ == "__main__":

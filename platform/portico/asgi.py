@@ -73,10 +73,7 @@ def make_application(django: App, mcp: App, lifespan: App, *, prefix: str, proxi
 
 _django = get_asgi_application()  # sets Django up; what imports models comes after it
 
-try:
-    from mcp_endpoint.asgi import application as _mcp
-except ModuleNotFoundError:  # the endpoint's door is not hung yet
-    _mcp = _django
+from mcp_endpoint.asgi import application as _mcp
 from portico.lifespan import lifespan as _lifespan
 
 application = make_application(

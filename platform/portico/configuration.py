@@ -127,6 +127,14 @@ def _origins(env: environ.Env, setting: Setting, raw: str) -> list[str]:
     return items
 
 
+def _connectors(env: environ.Env, setting: Setting, raw: str) -> list[str]:
+    items = _list(env, setting, raw)
+    for item in items:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*=[\w.]+:\w+", item):
+            raise ValueError("write slug=module:Class, such as weather=acme.weather:Weather")
+    return items
+
+
 def _public_url(_env: environ.Env, _setting: Setting, raw: str) -> str:
     advice = "write the address that clients use, such as https://portico.example.com, without a query"
     try:
@@ -172,6 +180,7 @@ _PARSERS: dict[str, Callable[[environ.Env, Setting, str], Any]] = {
     "list": _list,
     "networks": _networks,
     "origins": _origins,
+    "connectors": _connectors,
     "public URL": _public_url,
     "database URL": _url(
         _DATABASES, "postgres://user:password@host:5432/portico or sqlite:////folder/portico.sqlite3"

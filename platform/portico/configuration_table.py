@@ -133,6 +133,12 @@ SETTINGS: tuple[Setting, ...] = (
         default_text="the host of `PORTICO_PUBLIC_URL`, and this machine",
     ),
     Setting(
+        "PORTICO_CONNECTORS",
+        "connectors",
+        [],
+        "Connectors of your own beside the built-in ones: `slug=module:Class`, separated by commas.",
+    ),
+    Setting(
         "PORTICO_ALLOWED_ORIGINS",
         "origins",
         [],

@@ -50,25 +50,30 @@ class OneLine(logging.Formatter):
         return masked(f"{stamp}.{int(record.msecs):03d} {context}: {text}")
 
 
+def configuration(level: str) -> dict[str, Any]:
+    """A ``logging.config`` dictionary that sends everything to standard error as one-line records."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"one_line": {"()": OneLine}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "one_line"}},
+        "root": {"level": level, "handlers": ["stderr"]},
+        "loggers": {
+            "django": {"level": level, "handlers": [], "propagate": True},
+            # Its debug lines hold SQL with its parameters.
+            "django.db.backends": {"level": "INFO"},
+            "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
+            "gunicorn.access": {"level": level, "handlers": [], "propagate": True},
+            "httpx2": {"level": "WARNING"},
+            "httpcore2": {"level": "WARNING"},
+            "asyncio": {"level": "WARNING"},
+        },
+    }
+
+
 def configure(options: dict[str, Any]) -> None:
-    """Send everything to standard error through :class:`OneLine` (Django's LOGGING_CONFIG)."""
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {"one_line": {"()": OneLine}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "one_line"}},
-            "root": {"level": options["level"], "handlers": ["stderr"]},
-            "loggers": {
-                "django": {"level": options["level"], "handlers": [], "propagate": True},
-                # Its debug lines hold SQL with its parameters.
-                "django.db.backends": {"level": "INFO"},
-                "httpx2": {"level": "WARNING"},
-                "httpcore2": {"level": "WARNING"},
-                "asyncio": {"level": "WARNING"},
-            },
-        }
-    )
+    """Django's LOGGING_CONFIG: ``options`` is ``{"level": …}``."""
+    logging.config.dictConfig(configuration(options["level"]))
 
 
 def request_id_of(given: str | None) -> str:

@@ -4,19 +4,16 @@ Everything is looked for before it is made, so an interrupted first start is com
 next one, and whatever people changed since stays.
 """
 
-import json
 import secrets
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from connectors.models import Connection
 from connectors.services import connection_create
-from portico.first_start import write_private
+from portico.access import Access, TenantAccess, admin_url, load, mcp_url, readdress, save
 from tenants.models import AccessKey, Membership, ServiceAccount, Tenant
 from tenants.principals import Actor, Role
 from tenants.services import (
@@ -48,55 +45,6 @@ SAMPLES = (
 )
 
 
-@dataclass(slots=True)
-class TenantAccess:
-    """How a program reaches one tenant. Its ``repr`` shows no key."""
-
-    slug: str
-    mcp_url: str
-    access_key: str = field(repr=False)
-
-
-@dataclass(slots=True)
-class Access:
-    """The content of ``var/quickstart.json``. Its ``repr`` shows no secret."""
-
-    admin_url: str
-    username: str
-    password: str = field(repr=False)
-    tenants: list[TenantAccess]
-
-
-def access_file() -> Path:
-    """Where the facts of the quick start are kept, readable by their owner alone."""
-    return settings.VAR / "quickstart.json"
-
-
-def load() -> Access | None:
-    """The kept facts; None where there are none or they cannot be understood."""
-    try:
-        raw: dict[str, Any] = json.loads(access_file().read_text())
-        tenants = [TenantAccess(t["slug"], t["mcp_url"], t["access_key"]) for t in raw["tenants"]]
-        return Access(raw["admin_url"], raw["username"], raw["password"], tenants)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def save(access: Access) -> None:
-    """Keep the facts, replacing the file in one step with mode 0600."""
-    write_private(access_file(), json.dumps(asdict(access), indent=2) + "\n")
-
-
-def admin_url() -> str:
-    """The public URL of the admin."""
-    return f"{settings.PORTICO_PUBLIC_URL}/admin/"
-
-
-def mcp_url(slug: str) -> str:
-    """The public URL of a tenant's MCP endpoint."""
-    return f"{settings.PORTICO_PUBLIC_URL}/t/{slug}/mcp"
-
-
 def provision(*, reset: bool = False) -> tuple[Access, bool]:
     """Make what is missing; the second value tells whether login and keys are new.
 
@@ -107,11 +55,7 @@ def provision(*, reset: bool = False) -> tuple[Access, bool]:
     user_model = get_user_model()
     known = kept is not None and user_model._default_manager.filter(username=kept.username).exists()
     if kept is not None and known and not reset:
-        kept.admin_url = admin_url()
-        for tenant in kept.tenants:
-            tenant.mcp_url = mcp_url(tenant.slug)
-        save(kept)
-        return kept, False
+        return readdress(kept), False
     user, password = _administrator()
     access = Access(admin_url(), USERNAME, password, [])
     for sample in SAMPLES:

@@ -4,6 +4,7 @@ The stock worker waits for open streams until gunicorn kills it and never runs t
 shutdown; with ``timeout_graceful_shutdown`` it ends them and does.
 """
 
+import logging
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -24,3 +25,9 @@ class PorticoWorker(UvicornWorker):
         "server_header": False,
         "access_log": False,
     }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        logger = logging.getLogger("uvicorn.error")  # the parent took it out of our format
+        logger.handlers = []
+        logger.propagate = True

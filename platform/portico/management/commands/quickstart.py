@@ -11,7 +11,7 @@ from django.db import connection, connections
 
 from common.redis_server import NoRedisServerError
 from common.writer import writer
-from portico import health, invariants, provision, supervisor
+from portico import access, health, invariants, provision, supervisor
 from portico.client_config import client_configurations
 from portico.first_start import private_folder
 
@@ -42,6 +42,7 @@ class Command(BaseCommand):
             )
         os.umask(0o077)  # whatever is made under var/ is its owner's alone
         private_folder(settings.VAR)
+        private_folder(settings.STATIC_ROOT)  # empty here, but whoever serves files looks into it
         supervisor.stop_on_signals()
         try:
             code = self._reset() if options["reset_access"] else self._run(reload=options["reload"])
@@ -54,8 +55,8 @@ class Command(BaseCommand):
     def _reset(self) -> int:
         """New login and keys; works while Portico runs and while it does not."""
         self._prepare_database()
-        access, _ = provision.provision(reset=True)
-        self._show(access)
+        kept, _ = provision.provision(reset=True)
+        self._show(kept)
         self.stdout.write("The old login and the old keys do not work any more.")
         return 0
 
@@ -64,8 +65,10 @@ class Command(BaseCommand):
             supervisor.demand_free_port(settings.HOST, settings.PORT)
             with supervisor.redis_server() as redis:
                 self._prepare_database()
-                access, is_new = provision.provision()
-                self._show(access) if is_new else self._show_urls(access)
+                kept, is_new = provision.provision()
+                access.mark_prepared()
+                self._show(kept) if is_new else supervisor.show_urls(kept)
+                self.stdout.flush()
                 writer.stop()
                 connections.close_all()
                 return supervisor.run(redis, reload=reload)
@@ -81,25 +84,16 @@ class Command(BaseCommand):
         if connection.vendor == "sqlite":
             os.chmod(connection.settings_dict["NAME"], 0o600)  # noqa: PTH101
 
-    def _show_urls(self, access: provision.Access) -> None:
-        """Addresses alone: the secrets were shown once."""
-        self.stdout.write(f"Admin: {access.admin_url} (user {access.username})")
-        for tenant in access.tenants:
-            self.stdout.write(f"MCP endpoint of {tenant.slug}: {tenant.mcp_url}")
-        self.stdout.write(
-            "Login and keys are in var/quickstart.json; new ones: make reset-access. Your data was kept."
-        )
-
-    def _show(self, access: provision.Access) -> None:
+    def _show(self, kept: access.Access) -> None:
         """Everything somebody needs to connect, secrets too: shown this once."""
         write = self.stdout.write
-        write(f"{LINE}\nAdmin:    {access.admin_url}")
-        write(f"Login:    {access.username}  {access.password}\n")
-        for tenant in access.tenants:
+        write(f"{LINE}\nAdmin:    {kept.admin_url}")
+        write(f"Login:    {kept.username}  {kept.password}\n")
+        for tenant in kept.tenants:
             write(f"Tenant {tenant.slug}\n  MCP URL:    {tenant.mcp_url}\n  Access key: {tenant.access_key}")
-        if access.tenants:
-            first = access.tenants[0]
+        if kept.tenants:
+            first = kept.tenants[0]
             write(f"\nTo connect a client to {first.slug}, paste one of these:")
             for client, text in client_configurations(first.slug, first.mcp_url, first.access_key):
                 write(f"\n{client}:\n{text}")
-        write(f"\nThe same facts are in {provision.access_file()} (readable by you alone).\n{LINE}")
+        write(f"\nThe same facts are in {access.access_file()} (readable by you alone).\n{LINE}")
