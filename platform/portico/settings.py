@@ -14,6 +14,7 @@ import environ
 
 from portico.configuration import Configuration
 from portico.first_start import kept_secret, new_key_ring, new_secret_key
+from portico.look import UNFOLD as UNFOLD
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 environ.Env.read_env(ROOT / ".env")

@@ -1,9 +1,9 @@
 """Where each URL of the site leads."""
 
-from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from portico.admin import site
 from portico.health import healthz, readyz
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -11,5 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("health", healthz),
     path("readyz", readyz, name="readyz"),
-    path("admin/", admin.site.urls),
+    path("", include("mcp_endpoint.urls")),
+    path("", include("connectors.urls")),
+    path("admin/", site.urls),
 ]

@@ -15,7 +15,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 
+from connectors.errors import ConnectorError
 from portico.admin.current import Seat, seat_of
+from tenants.errors import TenantError
 from tenants.principals import Role
 
 TENANT_FIELD = "_tenant"
@@ -45,11 +47,8 @@ class TenantScopedAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         """The current tenant's rows and no others."""
         tenant = seat_of(request).tenant
-        rows: Any
-        if tenant is None:
-            rows = self.get_platform_queryset(request)
-        else:
-            rows = self.model.objects.for_tenant(tenant)
+        model: Any = self.model
+        rows = self.get_platform_queryset(request) if tenant is None else model.objects.for_tenant(tenant)
         ordering = self.get_ordering(request)
         return rows.order_by(*ordering) if ordering else rows
 
@@ -147,7 +146,7 @@ class TenantScopedAdmin(ModelAdmin):
     # -- helpers -------------------------------------------------------------------------
 
     def url(self, page: str, *args: Any) -> str:
-        """The URL of one of this model's pages: ``changelist``, ``add``, ``change``, ``delete`` or an own one."""
+        """The URL of a page of this model: ``changelist``, ``add``, ``change``, ``delete`` or an own one."""
         name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{page}"
         return reverse(name, args=args)
 
@@ -165,7 +164,7 @@ class ServiceAdmin(TenantScopedAdmin):
     """An admin whose add, change and delete pages are plain forms over services.
 
     Subclasses write :meth:`make_form`, :meth:`create`, :meth:`update` and :meth:`remove`.
-    A ``ValidationError`` (or a ``ValueError``) raised by a service becomes a form error.
+    Whatever a service refuses (``SERVICE_ERRORS``) becomes a form error.
     """
 
     form_template = "portico/form.html"
@@ -248,10 +247,8 @@ class ServiceAdmin(TenantScopedAdmin):
         """Run a service; its refusal becomes errors of the form and the result None."""
         try:
             return work()
-        except ValidationError as error:
+        except SERVICE_ERRORS as error:
             add_errors(form, error)
-        except ValueError as error:
-            form.add_error(None, str(error))
         return None
 
     def demand_same_tenant(self, request: HttpRequest) -> None:
@@ -279,8 +276,8 @@ class ServiceAdmin(TenantScopedAdmin):
             try:
                 self.check_deletion(request, obj)
                 self.remove(request, obj)
-            except (ValidationError, ValueError) as error:
-                errors = list(getattr(error, "messages", [str(error)]))
+            except SERVICE_ERRORS as error:
+                errors = error.messages if isinstance(error, ValidationError) else [str(error)]
             else:
                 messages.success(request, f"Removed: {name}")
                 return HttpResponseRedirect(self.after_delete_url(request))
@@ -308,17 +305,30 @@ class ServiceAdmin(TenantScopedAdmin):
         return self.url("changelist")
 
 
-def add_errors(form: Any, error: ValidationError) -> None:
-    """Put a service's ValidationError onto the form, at its fields where it has them."""
-    if hasattr(error, "error_dict"):
+# What services refuse with: a sentence for people, perhaps with the field at fault.
+SERVICE_ERRORS = (TenantError, ConnectorError, ValidationError)
+
+
+def add_errors(form: Any, error: Exception) -> None:
+    """Put a service's refusal onto the form, at its fields where it names them.
+
+    ``settings.region`` and ``credential.token`` are the fields ``settings_region`` and
+    ``credential_token`` of a connection's form.
+    """
+    if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
         for name, errors in error.error_dict.items():
             form.add_error(name if name in form.fields else None, errors)
-    else:
+        return
+    if isinstance(error, ValidationError):
         form.add_error(None, error)
+        return
+    parts = (getattr(error, "field", None) or "").split(".")
+    names = ("_".join(parts[:length]) for length in range(len(parts), 0, -1))
+    form.add_error(next((name for name in names if name in form.fields), None), str(error))
 
 
 def _has_tenant(model: type[models.Model]) -> bool:
     return hasattr(model, "unscoped") and any(f.name == "tenant" for f in model._meta.get_fields())
 
 
-__all__ = ["Seat", "ServiceAdmin", "TenantScopedAdmin", "add_errors", "seat_of"]
+__all__ = ["SERVICE_ERRORS", "Seat", "ServiceAdmin", "TenantScopedAdmin", "add_errors", "seat_of"]

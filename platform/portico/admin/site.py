@@ -113,9 +113,9 @@ class PorticoAdminSite(UnfoldAdminSite):
         context = {**self.each_context(request), "title": "Home", **home_context(request)}
         return TemplateResponse(request, self.index_template, {**context, **(extra_context or {})})
 
-    def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> TemplateResponse:
-        """None: the side bar is the index."""
-        raise Http404
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> Any:
+        """The side bar is the index: go home."""
+        return HttpResponseRedirect(reverse(f"{self.name}:index"))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Unfold's, with the seat and the tenants one may switch to."""
@@ -127,8 +127,8 @@ class PorticoAdminSite(UnfoldAdminSite):
             seat=seat,
             switcher=self.switcher(request),
             platform_value=PLATFORM,
-            site_subheader=seat.tenant.name if seat.tenant else "Platform",
             available_apps=[],
+            templates={"navigation": "portico/navigation.html"},
         )
         return context
 

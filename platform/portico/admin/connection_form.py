@@ -1,0 +1,96 @@
+"""The form of a connection: the part that all connections share, and what its connector declares."""
+
+from typing import Any
+
+from django import forms
+
+from connectors.base import Connector
+from connectors.models import CONNECTION_SLUG, Connection
+from portico.admin.forms import PorticoForm, dress
+from portico.admin.model_form import is_secret, model_fields, model_values
+
+SETTINGS, CREDENTIAL = "settings", "credential"
+
+
+class ConnectionForm(PorticoForm):
+    """Made for one connector class; ``connection`` None makes a new one."""
+
+    name = forms.CharField(
+        max_length=80, required=False, help_text="What people see; empty: the connector's own."
+    )
+    slug = forms.RegexField(
+        regex=CONNECTION_SLUG,
+        max_length=14,
+        help_text="2 to 14 small letters and digits, a letter first. Names the connection in patterns; fixed for ever.",
+        error_messages={"invalid": "Write 2 to 14 small letters and digits, a letter first."},
+    )
+    enabled = forms.BooleanField(
+        required=False, initial=True, help_text="While off, none of its tools is listed or called."
+    )
+    read_only = forms.BooleanField(
+        required=False, label="Read-only", help_text="Tools that write are neither listed nor called."
+    )
+
+    def __init__(
+        self,
+        cls: type[Connector],
+        connection: Connection | None,
+        *args: Any,
+        secrets_set: frozenset[str] = frozenset(),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.cls, self.connection = cls, connection
+        stored: dict[str, Any] = dict(connection.settings) if connection is not None else {}
+        if connection is None:
+            self.fields["slug"].initial = cls.slug if len(cls.slug) <= 14 else ""
+            self.fields["name"].initial = cls.title
+        else:
+            del self.fields["slug"]
+            for name in ("name", "enabled", "read_only"):
+                self.fields[name].initial = getattr(connection, name)
+        # A secret among the settings is never sent back to the browser.
+        open_values = {name: value for name, value in stored.items() if not self._hidden(name)}
+        set_now = frozenset(name for name, value in stored.items() if self._hidden(name) and value)
+        self.fields.update(model_fields(cls.Settings, SETTINGS, open_values, secrets_set=set_now))
+        settings = tuple(f"{SETTINGS}_{name}" for name in cls.Settings.model_fields)
+        groups = [("Settings", "", settings)]
+        if cls.Credentials is not None:
+            self.fields["credential_mode"] = forms.ChoiceField(
+                choices=Connection.CredentialMode.choices,
+                initial=connection.credential_mode if connection else Connection.CredentialMode.SHARED,
+                label="Whose credential",
+            )
+            secrets = model_fields(cls.Credentials, CREDENTIAL, {}, all_secret=True, secrets_set=secrets_set)
+            for field in secrets.values():
+                field.required = (
+                    False  # a personal credential is each member's own; the service checks the rest
+                )
+            self.fields.update(secrets)
+            groups.append(
+                (
+                    "Credential",
+                    "Stored encrypted and never shown again. What you leave empty stays as it is.",
+                    ("credential_mode", *secrets),
+                )
+            )
+        self.groups = tuple(groups)
+        dress(self)
+
+    def _hidden(self, name: str) -> bool:
+        info = self.cls.Settings.model_fields.get(name)
+        return info is not None and is_secret(info)
+
+    def settings(self) -> dict[str, Any]:
+        """The settings as given; a secret that was left empty stays as stored."""
+        values = model_values(self.cls.Settings, SETTINGS, self.cleaned_data)
+        if self.connection is not None:
+            kept = {n: v for n, v in self.connection.settings.items() if self._hidden(n) and n not in values}
+            values = {**kept, **values}
+        return values
+
+    def credential(self) -> dict[str, Any]:
+        """The secrets that were typed, and no others."""
+        if self.cls.Credentials is None:
+            return {}
+        return model_values(self.cls.Credentials, CREDENTIAL, self.cleaned_data)

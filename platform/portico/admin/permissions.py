@@ -1,0 +1,115 @@
+"""What each role may use: one page of patterns."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+
+from connectors import services
+from connectors.models import Connection, ToolPermission
+from portico.admin.acting import actor_of
+from portico.admin.base import SERVICE_ERRORS, ServiceAdmin
+from portico.admin.current import Seat, seat_of
+from portico.admin.forms import LinesField, PorticoForm
+from portico.admin.site import site
+from tenants.principals import Role
+
+RANKS = {
+    Role.VIEWER: "By rank: tools that only read.",
+    Role.OPERATOR: "By rank: tools that read and tools that write.",
+    Role.ADMIN: "By rank: every tool that is switched on.",
+    Role.OWNER: "By rank: every tool that is switched on.",
+}
+
+
+class PermissionForm(PorticoForm):
+    """Patterns of the four roles."""
+
+    groups = tuple(
+        (role.value.title(), RANKS[role], (f"{role.value}_allow", f"{role.value}_deny")) for role in Role
+    )
+
+    def __init__(self, *args: Any, seat: Seat, **kwargs: Any) -> None:
+        rows = {row.role: row for row in ToolPermission.objects.for_tenant(seat.tenant)}
+        self.stored = {
+            role.value: (list(rows[role].allow), list(rows[role].deny)) if role in rows else ([], [])
+            for role in Role
+        }
+        super().__init__(*args, **kwargs)
+        for role, (allow, deny) in self.stored.items():
+            self.fields[f"{role}_allow"] = LinesField(label="Only these tools", initial=allow)
+            self.fields[f"{role}_deny"] = LinesField(label="Never these tools", initial=deny)
+        from portico.admin.forms import dress
+
+        dress(self)
+
+    def changed_roles(self) -> dict[str, tuple[list[str], list[str]]]:
+        """The roles whose patterns differ from what is stored."""
+        given = {
+            role: (self.cleaned_data[f"{role}_allow"], self.cleaned_data[f"{role}_deny"])
+            for role in self.stored
+        }
+        return {role: lists for role, lists in given.items() if lists != self.stored[role]}
+
+
+@admin.register(ToolPermission, site=site)
+class ToolPermissionAdmin(ServiceAdmin):
+    """One page instead of a list: a tenant has at most one row per role."""
+
+    view_role = change_role = Role.ADMIN
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show and change all roles' patterns."""
+        seat = seat_of(request)
+        if seat.tenant is None or not self.has_view_permission(request):
+            raise PermissionDenied
+        data = None
+        if request.method == "POST":
+            self.demand_same_tenant(request)
+            data = request.POST
+        form = PermissionForm(data, seat=seat)
+        if request.method == "POST" and form.is_valid() and self._store(request, form, seat):
+            return HttpResponseRedirect(self.url("changelist"))
+        connections = Connection.objects.for_tenant(seat.tenant).order_by("slug")
+        return self.page(
+            request,
+            "portico/permissions.html",
+            status=422 if form.errors else 200,
+            title="Permissions",
+            form=form,
+            writable=True,
+            slugs=[connection.slug for connection in connections],
+        )
+
+    def _store(self, request: HttpRequest, form: PermissionForm, seat: Seat) -> bool:
+        """All roles or none."""
+        role = ""
+        try:
+            with transaction.atomic():
+                for role, (allow, deny) in form.changed_roles().items():
+                    services.permission_set(
+                        tenant=seat.tenant, role=role, allow=allow, deny=deny, actor=actor_of(request)
+                    )
+        except SERVICE_ERRORS as error:
+            field = f"{role}_{getattr(error, 'field', '') or ''}"
+            form.add_error(field if field in form.fields else None, str(error))
+            return False
+        messages.success(request, "Saved: permissions")
+        return True
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """A row's page is the page of all."""
+        if object_id is None:
+            raise Http404
+        self.object_or_404(request, object_id)
+        return HttpResponseRedirect(self.url("changelist"))
