@@ -83,7 +83,11 @@ def connection_create(
         cls.on_created(connection_ref(row, tenant.time_zone))
         tenant_changed(tenant.pk)
         record_change(
-            tenant=tenant, actor=actor, name=f"connection:{slug}", before={}, after=connection_facts(row)
+            tenant=tenant,
+            actor=actor,
+            name=f"connection.create {slug}",
+            before={},
+            after=connection_facts(row),
         )
     return row
 
@@ -121,7 +125,7 @@ def connection_update(
             row.save()
             tenant_changed(tenant.pk)
             record_change(
-                tenant=tenant, actor=actor, name=f"connection:{row.slug}", before=before, after=after
+                tenant=tenant, actor=actor, name=f"connection.update {row.slug}", before=before, after=after
             )
     return row
 
@@ -134,7 +138,9 @@ def connection_delete(row: Connection, *, actor: Actor) -> None:
         before = connection_facts(row)
         row.delete()
         tenant_changed(tenant.pk)
-        record_change(tenant=tenant, actor=actor, name=f"connection:{row.slug}", before=before, after={})
+        record_change(
+            tenant=tenant, actor=actor, name=f"connection.delete {row.slug}", before=before, after={}
+        )
 
 
 def credential_set(
@@ -162,7 +168,7 @@ def credential_set(
         record_change(
             tenant=tenant,
             actor=actor,
-            name=f"credential:{connection.slug}",
+            name=f"credential.set {connection.slug}",
             before={},
             after={"kind": kind, "version": row.version, "principal": str(principal.pk) if principal else ""},
         )
@@ -186,7 +192,7 @@ def credential_delete(
             record_change(
                 tenant=tenant,
                 actor=actor,
-                name=f"credential:{connection.slug}",
+                name=f"credential.delete {connection.slug}",
                 before={"kind": kind},
                 after={},
             )
@@ -226,7 +232,7 @@ def switch_set(
         record_change(
             tenant=tenant,
             actor=actor,
-            name=f"switch:{connection.slug}:{tool or toolset}",
+            name=f"switch.set {connection.slug}:{tool or toolset}",
             before={"enabled": before},
             after={"enabled": enabled},
         )
@@ -255,7 +261,7 @@ def permission_set(
         record_change(
             tenant=tenant,
             actor=actor,
-            name=f"permission:{role}",
+            name=f"permission.set {role}",
             before=before,
             after={"allow": allow, "deny": deny},
         )

@@ -141,12 +141,12 @@ def test_changes_are_recorded_with_before_and_after():
     switch_set(row, toolset="write", enabled=False, actor=ACTOR)
     permission_set(tenant=tenant, role="viewer", allow=["probe:*"], deny=[], actor=ACTOR)
     found = dict(changes(tenant))
-    assert found["connection:probe"] == {
+    assert found["connection.update probe"] == {
         "before": {"name": "Probe", "read_only": False},
         "after": {"name": "Better", "read_only": True},
     }
-    assert found["switch:probe:write"]["after"] == {"enabled": False}
-    assert found["permission:viewer"]["after"] == {"allow": ["probe:*"], "deny": []}
+    assert found["switch.set probe:write"]["after"] == {"enabled": False}
+    assert found["permission.set viewer"]["after"] == {"allow": ["probe:*"], "deny": []}
 
 
 def test_a_bare_pattern_is_refused_with_what_to_write():
