@@ -54,6 +54,7 @@ CAPABILITIES_KEY: Final = types.CLIENT_CAPABILITIES_META_KEY
 LOG_LEVEL_KEY: Final = types.LOG_LEVEL_META_KEY
 LIST_TTL_MS: Final = 30_000  # a permission that was taken away is enforced at once, shown within this
 PARAM_PREFIX: Final = b"mcp-param-"
+INTRODUCTIONS: Final = frozenset({"initialize", "server/discover"})
 MAX_SAID = 3
 
 progress_token = progress_token_from_params
@@ -127,8 +128,10 @@ class _Dispatch:
 async def serve(turn: Turn) -> dict[str, Any]:
     """A request's result by the kernel. Raises ProtocolError, and what the pipeline raises."""
     server = _server()
-    if turn.method in ("initialize", "server/discover"):
+    if turn.method in INTRODUCTIONS:
         server = make_server(await handlers.instructions(turn))
+    elif turn.method not in handlers.HANDLERS:  # before its shape: a subscription must not look half served
+        raise method_not_found(turn.method, turn.version)
     meta = turn.params.get("_meta") if turn.modern else None
     meta = meta if isinstance(meta, dict) else {}
     connection = Connection.from_envelope(turn.version, meta.get(CLIENT_INFO_KEY), meta.get(CAPABILITIES_KEY))
