@@ -1,0 +1,81 @@
+# Portico: `make help` lists the targets. Nothing needs to be installed but make and
+# Python 3.11 to 3.13 with venv; what is missing is named with the line that installs it.
+
+BIN := .venv/bin
+PACKAGES := common audit tenants connectors mcp_endpoint platform/portico
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+# Test processes; xdist's "auto" is one per core.
+JOBS ?= auto
+export PYTHONPATH := $(CURDIR):$(CURDIR)/platform
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run reset-access doctor dev test lint types layers migrations \
+	test-sqlite test-postgres format e2e bench requirements
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.installed ## Make .venv and install what Portico runs on
+
+setup-dev: .venv/.installed-dev ## The same, and what its tests and linters need
+
+run: .venv/.installed ## Run everything on this machine (HOST=, PORT=, LOG_LEVEL=); Ctrl-C stops it
+	@exec $(BIN)/python manage.py quickstart
+
+reset-access: .venv/.installed ## Make a new admin password and new access keys for the quick start
+	@$(BIN)/python manage.py quickstart --reset-access
+
+doctor: .venv/.installed ## Check settings, services, keys, files and connections
+	@$(BIN)/python manage.py doctor
+
+dev: .venv/.installed-dev ## Like run, with debug pages and a restart when code changes
+	@exec env DEBUG=true $(BIN)/python manage.py quickstart --reload
+
+test: lint types layers migrations test-sqlite test-postgres ## Lint, types, layers, and the suite on both databases
+
+lint: .venv/.installed-dev ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.installed-dev ## Check the types
+	$(BIN)/mypy $(PACKAGES)
+
+layers: .venv/.installed-dev ## Check which room imports which
+	$(BIN)/lint-imports --no-cache
+
+migrations: .venv/.installed-dev ## Check that every model change has its migration
+	PORTICO_ENV=test $(BIN)/python manage.py makemigrations --check --dry-run
+
+test-sqlite: .venv/.installed-dev ## The suite on SQLite
+	$(BIN)/python -m pytest -q -n $(JOBS)
+
+test-postgres: .venv/.installed-dev ## The suite on PostgreSQL (browser tests ran on SQLite)
+	PORTICO_TEST_DB=postgres $(BIN)/python -m pytest -q -n $(JOBS) -m "not e2e"
+
+format: .venv/.installed-dev ## Format the code and apply safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+e2e: .venv/.installed-dev ## Only the tests that drive a running Portico
+	$(BIN)/python -m pytest -q -m e2e
+
+bench: .venv/.installed-dev ## Measure against the SDK's bare app; writes var/bench.json
+	$(BIN)/python -m benchmarks
+
+requirements: .venv/.installed-dev ## Compile requirements*.in into pinned, hashed files
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements-dev.in -o requirements-dev.txt
+
+.venv/bin/python:
+	@python=$$(deploy/find-python.sh) && echo "Making .venv with $$python …" && "$$python" -m venv .venv
+
+.venv/.installed: requirements.txt | .venv/bin/python
+	@echo "Installing packages …"
+	@$(PIP) -r requirements.txt
+	@$(BIN)/python -m compileall -q $(PACKAGES)
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	@echo "Installing packages for development …"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
