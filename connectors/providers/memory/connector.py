@@ -19,6 +19,7 @@ from connectors.providers.memory.values import check_key, check_keys, check_patt
 CURSOR = "memory-scan"
 CURSOR_SECONDS = 24 * 3600
 STEP = 1000  # keys looked at per step of a walk
+ANSWER_BYTES = 50_000  # of values in one answer, which holds 60,000 characters in all
 
 
 class Memory(Connector):
@@ -210,12 +211,23 @@ class Memory(Connector):
 
     @tool(title="Get several values", hint="R", required=True)
     async def cache_mget(self, ctx: Context, keys: t.Keys) -> t.FoundMany:
-        """Read the values of several keys at once; those that are not there are listed as missing."""
+        """Read the values of several keys at once; those that are not there are listed as missing.
+
+        Values that would make the answer too long are listed as omitted: ask for them in a further call.
+        """
         checked = check_keys(keys)
-        data = dict(zip(checked, await self.store.get_many(checked), strict=True))
-        values = {key: decode(text) for key, text in data.items() if text is not None}
-        missing = [key for key in checked if data[key] is None]
-        return {"values": values, "missing": missing, "count": len(values)}
+        answer: t.FoundMany = {"values": {}, "missing": [], "omitted": [], "count": 0}
+        room = ANSWER_BYTES
+        for key, text in zip(checked, await self.store.get_many(checked), strict=True):
+            if text is None:
+                answer["missing"].append(key)
+            elif len(text) > room:
+                answer["omitted"].append(key)
+            else:
+                answer["values"][key] = decode(text)
+                room -= len(text)
+        answer["count"] = len(answer["values"])
+        return answer
 
     @tool(title="Set several values", hint="I", toolset="write", required=True, weight=5)
     async def cache_mset(

@@ -98,6 +98,7 @@ class FoundMany(TypedDict):
 
     values: dict[str, Any]
     missing: list[str]
+    omitted: list[str]
     count: int
 
 

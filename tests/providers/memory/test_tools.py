@@ -121,8 +121,17 @@ async def test_mget_reads_what_mset_stored(memory: Bench) -> None:
     assert await memory.cache_mget(keys=["b", "x", "a"]) == {
         "values": {"b": None, "a": [1]},
         "missing": ["x"],
+        "omitted": [],
         "count": 2,
     }
+
+
+async def test_mget_names_the_values_that_would_make_its_answer_too_long(memory: Bench) -> None:
+    await memory.cache_mset(data={f"k{n}": "x" * 20_000 for n in range(4)})
+    found = await memory.cache_mget(keys=["k0", "k1", "k2", "k3"])
+    assert (list(found["values"]), found["omitted"]) == (["k0", "k1"], ["k2", "k3"])
+    rest = await memory.cache_mget(keys=found["omitted"])
+    assert (list(rest["values"]), rest["omitted"]) == (["k2", "k3"], [])
 
 
 async def test_ten_thousand_entries_are_stored_in_one_call(memory: Bench) -> None:
