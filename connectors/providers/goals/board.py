@@ -7,15 +7,18 @@ one goal therefore never see each other's half, and none is lost. On SQLite the 
 transaction itself, which is IMMEDIATE.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Self
 from uuid import UUID
 
+from django.db import connection
+from django.db.models import QuerySet
+
 from connectors.errors import Conflict, NotFound
 from connectors.providers.goals.models import Goal, Task
 from connectors.providers.goals.plan import Step, find_cycle
-from connectors.providers.goals.records import Scope, goal_id, task_id
+from connectors.providers.goals.records import PlanTask, Scope, goal_id, task_id
 from connectors.providers.goals.states import CLOSED, DONE, QUEUED, State, check_task_move
 
 _GOAL_FIELDS = ["title", "description", "priority", "status", "repos", "metadata", "version", "updated_at"]
@@ -23,6 +26,11 @@ _TASK_FIELDS = [
     "title", "description", "priority", "status", "estimate", "dependencies", "result", "links",
     "lease_principal", "lease_agent", "lease_expires_at", "version", "updated_at", "started_at", "finished_at",
 ]  # fmt: skip
+
+_LIGHT_FIELDS = (
+    "goal_id", "number", "position", "title", "priority", "status", "estimate", "dependencies",
+    "lease_principal", "lease_agent", "lease_expires_at", "version",
+)  # fmt: skip
 
 
 class Board:
@@ -45,7 +53,7 @@ class Board:
         goal = Goal.objects.select_for_update().filter(number=number, **scope.keys).first()
         if goal is None:
             raise no_goal(number)
-        return cls(scope, goal, Task.objects.filter(goal=goal, **scope.keys).order_by("position", "number"))
+        return cls(scope, goal, _light_tasks(scope, [goal.pk]))
 
     @classmethod
     def of_task(cls, scope: Scope, number: int) -> "tuple[Board, Task]":
@@ -62,20 +70,18 @@ class Board:
         Goals are locked in ascending order, so that two batches never wait for each other.
         """
         wanted = set(numbers)
-        goals = (
-            Goal.objects.select_for_update()
-            .filter(
-                pk__in=Task.objects.filter(number__in=wanted, **scope.keys).values("goal_id"), **scope.keys
-            )
-            .order_by("number")
-        )
-        by_goal: dict[UUID, tuple[Goal, list[Task]]] = {goal.pk: (goal, []) for goal in goals}
-        if not by_goal:
+        full = Task.objects.filter(number__in=wanted, **scope.keys)
+        # Two steps, not a subquery: a planner without statistics turns that into a scan.
+        goal_ids = set(full.values_list("goal_id", flat=True))
+        if not goal_ids:
             return {}
-        tasks = Task.objects.filter(goal_id__in=list(by_goal), **scope.keys).order_by("position", "number")
-        for task in tasks:
-            by_goal[task.goal_id][1].append(task)
-        boards = [cls(scope, goal, tasks) for goal, tasks in by_goal.values()]
+        locked = Goal.objects.select_for_update().filter(pk__in=goal_ids, **scope.keys).order_by("number")
+        by_goal: dict[UUID, tuple[Goal, dict[int, Task]]] = {goal.pk: (goal, {}) for goal in locked}
+        for task in _light_tasks(scope, list(by_goal)):
+            by_goal[task.goal_id][1][task.number] = task
+        for task in full.all():
+            by_goal[task.goal_id][1][task.number] = task
+        boards = [cls(scope, goal, tasks.values()) for goal, tasks in by_goal.values()]
         return {number: board for board in boards for number in board.tasks if number in wanted}
 
     def touch(self, task: Task) -> None:
@@ -211,12 +217,38 @@ class Board:
         if self._new:
             Task.unscoped.bulk_create(self._new)
         if self._changed:
-            Task.unscoped.bulk_update(list(self._changed.values()), _TASK_FIELDS)
+            update_rows(self._changed.values(), _TASK_FIELDS)
         if self._goal_changed:
             self.goal.save(update_fields=_GOAL_FIELDS)
 
 
-def steps_of(tasks: Iterable[Task]) -> list[Step]:
+def _light_tasks(scope: Scope, goal_ids: list[UUID]) -> QuerySet[Task]:
+    """The tasks of goals with what a plan needs: texts and times cost more to load than all else."""
+    tasks = Task.objects.filter(goal_id__in=goal_ids, **scope.keys).only(*_LIGHT_FIELDS)
+    return tasks.order_by("position", "number")
+
+
+def update_rows(rows: Iterable[Task], fields: Sequence[str]) -> None:
+    """Store the given fields of rows, those of them that were loaded.
+
+    In place of ``bulk_update``, whose CASE expressions took 30 ms for ten rows; this takes one.
+    """
+    by_fields: dict[tuple[str, ...], list[Task]] = {}
+    for row in rows:
+        deferred = row.get_deferred_fields()
+        by_fields.setdefault(tuple(name for name in fields if name not in deferred), []).append(row)
+    for names, same in by_fields.items():
+        columns = [Task._meta.get_field(name) for name in (*names, "id", "tenant")]
+        changes = ", ".join(f"{connection.ops.quote_name(column.column)} = %s" for column in columns[:-2])
+        table = connection.ops.quote_name(Task._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"UPDATE {table} SET {changes} WHERE id = %s AND tenant_id = %s",  # noqa: S608  own names only
+                [[c.get_db_prep_save(getattr(row, c.attname), connection) for c in columns] for row in same],
+            )
+
+
+def steps_of(tasks: Iterable[PlanTask | Task]) -> list[Step]:
     """Tasks as the nodes of a plan, weighed by their estimate (an hour where there is none)."""
     return [
         Step(task.number, tuple(task.dependencies), 1.0 if task.estimate is None else task.estimate)

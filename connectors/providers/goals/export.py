@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
-from connectors.providers.goals.models import Goal, Task
-from connectors.providers.goals.records import Scope, goal_record, progress_of, task_id, task_record
-from connectors.providers.goals.selectors import load_goal, load_tasks, plan_record
+from connectors.providers.goals.models import Goal
+from connectors.providers.goals.records import PlanTask, Scope, goal_record, progress_of, task_id, task_record
+from connectors.providers.goals.selectors import load_goal, load_plan_tasks, load_tasks, plan_record
 from connectors.providers.goals.states import State
 
 MIME_TYPES = {"markdown": "text/markdown", "mermaid": "text/vnd.mermaid", "json": "application/json"}
@@ -17,19 +17,19 @@ _MARKS = {State.COMPLETED: "x", State.CANCELLED: "-"}
 def goal_export(scope: Scope, goal: str, form: str) -> dict[str, Any]:
     """The goal, its tasks and phases in one of the three forms."""
     row = load_goal(scope, goal)
-    tasks = load_tasks(scope, row)
     if form == "markdown":
-        text = as_markdown(row, tasks)
+        text = as_markdown(row, load_plan_tasks(scope, row))
     elif form == "mermaid":
-        text = as_mermaid(row, tasks)
+        text = as_mermaid(row, load_plan_tasks(scope, row))
     else:
+        tasks = load_tasks(scope, row)
         record = goal_record(row, scope, progress_of(task.status for task in tasks))
         full = {"goal": record, "tasks": [task_record(task, row.number) for task in tasks]}
         text = orjson.dumps({**full, "plan": plan_record(row, tasks)}).decode()
     return {"goal_id": row.public_id, "format": form, "mime_type": MIME_TYPES[form], "text": text}
 
 
-def as_markdown(goal: Goal, tasks: Sequence[Task]) -> str:
+def as_markdown(goal: Goal, tasks: Sequence[PlanTask]) -> str:
     """A document with a check list per phase."""
     plan = plan_record(goal, tasks)
     by_id = {task.public_id: task for task in tasks}
@@ -51,7 +51,7 @@ def as_markdown(goal: Goal, tasks: Sequence[Task]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _check_line(task: Task) -> str:
+def _check_line(task: PlanTask) -> str:
     notes = [] if task.status in _MARKS else [str(task.status)]
     if task.estimate is not None:
         notes.append(_hours(task.estimate))
@@ -62,7 +62,7 @@ def _check_line(task: Task) -> str:
     )
 
 
-def as_mermaid(goal: Goal, tasks: Sequence[Task]) -> str:
+def as_mermaid(goal: Goal, tasks: Sequence[PlanTask]) -> str:
     """A flow chart: an arrow from each task to those that wait for it, coloured by state."""
     known = {task.number for task in tasks}
     lines = [

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -37,6 +37,22 @@ class Scope:
     def keys(self) -> dict[str, UUID]:
         """The filter that every query of this connector carries."""
         return {"tenant_id": self.tenant_id, "connection_id": self.connection_id}
+
+
+class PlanTask(NamedTuple):
+    """What a plan needs to know of a task."""
+
+    number: int
+    title: str
+    status: str
+    priority: int
+    estimate: float | None
+    dependencies: list[int]
+
+    @property
+    def public_id(self) -> str:
+        """The id that clients know."""
+        return task_id(self.number)
 
 
 def number_of(text: str) -> int:
@@ -182,7 +198,7 @@ def task_record(task: Task, goal_number: int) -> dict[str, Any]:
     )
 
 
-def task_line(task: Task) -> dict[str, Any]:
+def task_line(task: PlanTask | Task) -> dict[str, Any]:
     """A task in short, for lists within a goal or plan."""
     return compact(
         {

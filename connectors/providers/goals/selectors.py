@@ -14,6 +14,7 @@ from connectors.providers.goals.models import Goal, Task, TaskNote
 from connectors.providers.goals.plan import CycleError, critical_path, find_cycle, phases, redundant_edges
 from connectors.providers.goals.records import (
     PRIORITY_NUMBERS,
+    PlanTask,
     Scope,
     check_fields,
     goal_record,
@@ -40,8 +41,14 @@ def load_goal(scope: Scope, goal: str) -> Goal:
     return row
 
 
+def load_plan_tasks(scope: Scope, goal: Goal) -> list[PlanTask]:
+    """What a plan needs of a goal's tasks, in their order; model instances would take three times as long."""
+    rows = Task.objects.filter(goal=goal, **scope.keys).order_by("position", "number")
+    return [PlanTask._make(row) for row in rows.values_list(*PlanTask._fields)]
+
+
 def load_tasks(scope: Scope, goal: Goal) -> list[Task]:
-    """A goal's tasks in their order."""
+    """A goal's tasks in their order, whole."""
     return list(Task.objects.filter(goal=goal, **scope.keys).order_by("position", "number"))
 
 
@@ -51,7 +58,7 @@ def goal_get(
     """One goal with its tasks in short."""
     check_fields(fields, GoalRecord)
     row = load_goal(scope, goal)
-    rows = load_tasks(scope, row)
+    rows = load_plan_tasks(scope, row)
     record = goal_record(row, scope, progress_of(task.status for task in rows))
     if tasks:
         record["tasks"] = [task_line(task) for task in rows]
@@ -162,10 +169,10 @@ def tasks_search(
 def plan_get(scope: Scope, goal: str) -> dict[str, Any]:
     """In which order a goal's tasks can be done; raises Conflict that names a cycle."""
     row = load_goal(scope, goal)
-    return plan_record(row, load_tasks(scope, row))
+    return plan_record(row, load_plan_tasks(scope, row))
 
 
-def plan_record(goal: Goal, rows: Sequence[Task]) -> dict[str, Any]:
+def plan_record(goal: Goal, rows: Sequence[PlanTask | Task]) -> dict[str, Any]:
     """A goal's plan: phases by topological levels, parallel groups, critical path."""
     tasks = {task.number: task for task in rows if task.status != State.CANCELLED}
     steps = steps_of(tasks.values())
@@ -203,7 +210,7 @@ def dependencies_validate(
 ) -> dict[str, Any]:
     """Check a goal's dependencies, together with proposed ones that are not written."""
     row = load_goal(scope, goal)
-    tasks = {task.number: task for task in load_tasks(scope, row)}
+    tasks = {task.number: task for task in load_plan_tasks(scope, row)}
     edges = {number: list(task.dependencies) for number, task in tasks.items()}
     for extra in proposed:
         ends = [number_of(extra.task_id), number_of(extra.depends_on)]
