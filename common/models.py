@@ -5,6 +5,7 @@ across tenants (a platform page, a migration, a purge) says so with ``Model.unsc
 which is easy to find and listed in a guard test.
 """
 
+import builtins
 import uuid
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -44,8 +45,29 @@ class TenantQuerySet(models.QuerySet[M]):
             clone._scoped = True
         return clone
 
+    def _combined(self, result: Any, other: Any, scoped: bool) -> Any:
+        # With an empty side Django hands back the other side itself, which keeps its own state.
+        if result is not self and result is not other:
+            result._scoped = scoped
+        return result
+
+    def __and__(self, other: Any) -> Any:
+        return self._combined(super().__and__(other), other, self._scoped or _is_scoped(other))
+
+    def __or__(self, other: Any) -> Any:
+        return self._combined(super().__or__(other), other, self._scoped and _is_scoped(other))
+
+    def __xor__(self, other: Any) -> Any:
+        return self._combined(super().__xor__(other), other, self._scoped and _is_scoped(other))
+
+    def union(self, *others: Any, all: bool = False) -> Any:
+        """As Django's; every side must be narrowed."""
+        result = super().union(*others, all=all)
+        result._scoped = self._scoped and builtins.all(_is_scoped(other) for other in others)
+        return result
+
     def _demand_scope(self) -> None:
-        if not self._scoped:
+        if not self._scoped and not self.query.is_empty():
             raise UnscopedQueryError(
                 f"{self.model.__name__}.objects was used without a tenant: "
                 "call .for_tenant(tenant), or use .unscoped where crossing tenants is the point."
@@ -93,6 +115,10 @@ class TenantQuerySet(models.QuerySet[M]):
     def create(self, **kwargs: Any) -> M:
         """As Django's: inserting needs no narrowing, since the row names its tenant."""
         return super().create(**kwargs)
+
+
+def _is_scoped(other: Any) -> bool:
+    return bool(getattr(other, "_scoped", False))
 
 
 class TenantModel(models.Model):

@@ -220,3 +220,52 @@ class AccessKey(models.Model):
     def is_live(self) -> bool:
         """Neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+
+class ApiToken(models.Model):
+    """What a script presents to the REST API in a user's name: ``pta_<id>_<random>``.
+
+    It can do what its user can, narrowed to some tenants and to reading where it says so.
+    Only a digest is stored, as with access keys.
+    """
+
+    id = models.CharField(primary_key=True, max_length=12, default=_new_key_id, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64, editable=False)
+    tenants = models.ManyToManyField(
+        Tenant, blank=True, related_name="+", help_text="Only these; none means all that the user may see."
+    )
+    read_only = models.BooleanField(default=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} (pta_{self.id}_…)"
+
+
+class IdempotentReply(models.Model):
+    """The answer to a POST that carried an ``Idempotency-Key``, for giving it again for a day.
+
+    ``owner`` is the principal or user that asked; ``digest`` is of the request, so that the
+    same key with another request is an error. The body is encrypted: it may show a new secret.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    owner = models.CharField(max_length=80)
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(default=0)
+    body = models.BinaryField(default=bytes)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "key"], name="one_reply_per_key")]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.key}"

@@ -24,19 +24,26 @@ def role_of(actor: Actor, tenant: Tenant) -> Role | None:
         if principal is not None and (principal.user is None or principal.user.is_active):
             return Role(principal.role)
         return None
-    if not actor.id.isascii() or not actor.id.isdigit():
+    user_id = user_pk(actor)
+    if user_id is None:
         return None
-    role = found.filter(user_id=int(actor.id), user__is_active=True).values_list("role", flat=True).first()
+    role = found.filter(user_id=user_id, user__is_active=True).values_list("role", flat=True).first()
     return None if role is None else Role(role)
 
 
 def is_superuser(actor: Actor) -> bool:
     """Whether the actor is an active superuser of the platform."""
-    if not (actor.id.isascii() and actor.id.isdigit() and len(actor.id) < 19):
+    user_id = user_pk(actor)
+    if user_id is None:
         return False
-    return bool(
-        get_user_model()._default_manager.filter(pk=int(actor.id), is_superuser=True, is_active=True).exists()
-    )
+    users = get_user_model()._default_manager
+    return users.filter(pk=user_id, is_superuser=True, is_active=True).exists()
+
+
+def user_pk(actor: Actor) -> int | None:
+    """The primary key of the actor's user, None where the actor is no user."""
+    text = actor.id
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 def demand(actor: Actor, tenant: Tenant, role: Role, what: str = "do this") -> Role:

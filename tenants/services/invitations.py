@@ -136,6 +136,5 @@ def _digest(token: str) -> str:
 
 
 def _user(actor: Actor) -> Any:
-    if not actor.id.isdigit():
-        return None
-    return get_user_model()._default_manager.filter(pk=int(actor.id)).first()
+    user_id = rules.user_pk(actor)
+    return None if user_id is None else get_user_model()._default_manager.filter(pk=user_id).first()

@@ -10,6 +10,7 @@ import redis
 from django.db import IntegrityError, transaction
 
 from audit import services as audit
+from audit.archive import archive_chain
 from common import vault
 from common.redis import sync_client
 from tenants import rules
@@ -138,7 +139,7 @@ def tenant_delete(*, tenant: Tenant, actor: Actor) -> None:
         before = {"slug": slug, "name": tenant.name, "id": tenant_id}
         for callback in _on_delete:
             callback(tenant)
-        audit.archive_chain(tenant)
+        archive_chain(tenant)
         Tenant.objects.filter(pk=tenant_id).update(wrapped_data_key=b"")
         tenant.delete()
         announce_on_commit(tenant_id, GONE)

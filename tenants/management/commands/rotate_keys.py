@@ -4,8 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from common.keyring import UnknownKeyError, ring
-from common.vault import VaultError
+from common.keyring import ring
 from tenants.principals import Actor
 from tenants.services.rotation import data_keys_rewrap
 
@@ -20,16 +19,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Rotate and report the counts."""
-        try:
-            counts = data_keys_rewrap(actor=Actor.system("rotate_keys"))
-        except (UnknownKeyError, VaultError) as error:
-            raise CommandError(str(error)) from error
-        keys = ring()
+        done = data_keys_rewrap(actor=Actor.system("rotate_keys"))
         self.stdout.write(
-            f"{counts['rewrapped']} data keys wrapped with {keys.current}, "
-            f"{counts['current']} already were, {counts['destroyed']} destroyed."
+            f"{done.rewrapped} data keys wrapped with {done.kid}, "
+            f"{done.current} already were, {done.destroyed} destroyed."
         )
-        if old := keys.kids[1:]:
+        if done.unreadable:
+            lines = [f"{slug}: {reason}" for slug, reason in sorted(done.unreadable.items())]
+            raise CommandError("\n".join([f"{len(lines)} data keys could not be read:", *lines]))
+        if old := ring().kids[1:]:
             self.stdout.write(
                 f"No stored secret needs {', '.join(old)} any more. Audit rows and archives signed with an "
                 "old key are verified with it: keep it in the ring as long as you want to verify them."
