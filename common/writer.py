@@ -316,6 +316,7 @@ def _own_connection() -> None:
         options.pop("pool", None)
         options.setdefault("connect_timeout", 3)
         options.setdefault("tcp_user_timeout", 10_000)
+        options["application_name"] = "portico-writer"
     connections[DEFAULT_DB_ALIAS] = own
 
 
