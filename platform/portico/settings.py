@@ -121,6 +121,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "portico.urls"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 ASGI_APPLICATION = "portico.asgi.application"
 TEMPLATES = [
     {
@@ -172,7 +174,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = f"{PUBLIC_PATH}/static/"
-STATIC_ROOT = VAR / "static"
+STATIC_ROOT = Path(_config["PORTICO_STATIC_ROOT"] or VAR / "static")
 WHITENOISE_STATIC_PREFIX = "/static/"
 # The quick start serves files from where they lie; production from `collectstatic`, with hashed names.
 WHITENOISE_USE_FINDERS = not IN_PRODUCTION

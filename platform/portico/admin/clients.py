@@ -11,7 +11,9 @@ def client_configurations(slug: str, url: str, secret: str = PLACEHOLDER) -> lis
     found = []
     for number, (described, text) in enumerate(_pairs(f"portico-{slug}", url, secret)):
         title, _, where = described.partition(" (")
-        found.append({"id": str(number), "title": title, "where": where.rstrip(")").capitalize(), "text": text})
+        found.append(
+            {"id": str(number), "title": title, "where": where.rstrip(")").capitalize(), "text": text}
+        )
     return found
 
 

@@ -33,13 +33,26 @@ def class_of(slug: str) -> type[Connector] | None:
         return None
 
 
+def facts(cls: type[Connector]) -> dict[str, Any]:
+    """What the templates show of a connector (they would call a class instead of reading it)."""
+    return {
+        "slug": cls.slug,
+        "title": cls.title,
+        "description": cls.description,
+        "icon": cls.icon,
+        "tools": len(cls.tools),
+        "resources": len(cls.resources),
+        "prompts": len(cls.prompts),
+    }
+
+
 @admin.register(Connection, site=site)
 class ConnectionAdmin(ServiceAdmin):
     """The tenant's connections."""
 
     view_role = add_role = change_role = delete_role = Role.ADMIN
     form_template = "portico/connection.html"
-    list_display = ("name", "connector", "slug", "state", "enabled", "read_only")
+    list_display = ("name", "connector", "slug", "state", "offered")
     search_fields = ("name", "slug", "connector")
     ordering = ("slug",)
     list_select_related = ("health",)
@@ -52,6 +65,13 @@ class ConnectionAdmin(ServiceAdmin):
         if check is None:
             return badge("not tested")
         return badge("works", "ok") if check.ok else badge("fails", "bad")
+
+    @display(description="Offered")
+    def offered(self, obj: Connection) -> SafeString:
+        """Whether its tools are offered, and all of them."""
+        if not obj.enabled:
+            return badge("switched off", "warn")
+        return badge("read-only", "info") if obj.read_only else badge("yes", "ok")
 
     def get_urls(self) -> list[URLPattern]:
         """Test, tools and a tool's page beside Django's pages."""
@@ -79,7 +99,7 @@ class ConnectionAdmin(ServiceAdmin):
                 request,
                 "portico/connectors.html",
                 title="Choose a connector",
-                connectors=[cls for cls in map(class_of, connector_slugs()) if cls is not None],
+                connectors=[facts(cls) for cls in map(class_of, connector_slugs()) if cls is not None],
                 back_url=self.url("changelist"),
             )
         return super().changeform_view(request, object_id, form_url, extra_context)
@@ -100,7 +120,9 @@ class ConnectionAdmin(ServiceAdmin):
         if cls is None and obj is None:
             raise Http404
         # Without its connector a connection has no settings to show, but it can be removed.
-        return cls or type("Missing", (Connector,), {"slug": obj.connector, "title": obj.connector})
+        return cls or type(
+            "Missing", (Connector,), {"slug": obj.connector, "title": obj.connector, "description": ""}
+        )
 
     def create(self, request: HttpRequest, form: ConnectionForm) -> Any:
         """Connect."""
@@ -142,7 +164,7 @@ class ConnectionAdmin(ServiceAdmin):
     def form_context(self, request: HttpRequest, obj: Any | None) -> dict[str, Any]:
         """The connector, the last test and where the tools are."""
         cls = self._class(request, obj)
-        context: dict[str, Any] = {"connector": cls, "missing": cls.__name__ == "Missing"}
+        context: dict[str, Any] = {"connector": facts(cls), "missing": cls.__name__ == "Missing"}
         if obj is None:
             return context | {"title": f"Connect {cls.title}", "save_label": "Connect"}
         return context | {

@@ -9,10 +9,11 @@ from django.core.exceptions import ValidationError
 from unfold.forms import AuthenticationForm
 from unfold.widgets import (
     INPUT_CLASSES,
-    SELECT_CLASSES,
     TEXTAREA_CLASSES,
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminNullBooleanSelectWidget,
     UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
     UnfoldBooleanSwitchWidget,
 )
 
@@ -63,10 +64,12 @@ def dress(form: forms.BaseForm) -> None:
             field.widget = UnfoldBooleanSwitchWidget(attrs=widget.attrs)
             field.widget.is_required = field.required
             continue
-        if isinstance(widget, forms.SelectMultiple | forms.Select) and not isinstance(
-            widget, forms.RadioSelect | forms.CheckboxSelectMultiple
-        ):
-            classes = SELECT_CLASSES if not isinstance(widget, forms.SelectMultiple) else INPUT_CLASSES
+        if type(widget) is forms.Select:
+            chosen = UnfoldAdminSelectWidget(attrs=widget.attrs, choices=widget.choices)
+            chosen.is_required = field.required
+            field.widget = chosen
+        elif type(widget) is forms.NullBooleanSelect:
+            field.widget = UnfoldAdminNullBooleanSelectWidget(attrs=widget.attrs)
         elif isinstance(widget, forms.Textarea):
             classes = TEXTAREA_CLASSES
         elif isinstance(widget, forms.widgets.Input) and not isinstance(widget, forms.HiddenInput):

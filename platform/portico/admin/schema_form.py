@@ -13,6 +13,22 @@ _LONG_TEXT = 300
 _PREFIX = "arg_"
 
 
+_PRIMITIVE = {"string", "integer", "number", "boolean", "null"}
+
+
+class LooseField(forms.CharField):
+    """A number, a truth value or a text, whichever the typed text looks like."""
+
+    def clean(self, value: Any) -> Any:
+        """``4`` is a number, ``4h`` a text, ``"4"`` (in quotes) a text as well."""
+        text = super().clean(value)
+        try:
+            parsed = json.loads(text)
+        except ValueError:
+            return text
+        return parsed if isinstance(parsed, str | int | float | bool) else text
+
+
 class ArgumentsForm(PorticoForm):
     """The arguments of one tool, by fields or as raw JSON; ``mode`` says which of the two counts."""
 
@@ -151,6 +167,9 @@ def _field(name: str, sub: dict[str, Any], required: bool) -> forms.Field:
         if isinstance(longest, int) and longest > _LONG_TEXT:
             return forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), strip=False, **common)
         return forms.CharField(strip=False, **common)
+    options = sub.get("anyOf") or sub.get("oneOf") or []
+    if options and all(option.get("type") in _PRIMITIVE for option in options):
+        return LooseField(**common)
     items = sub.get("items")
     if kind == "array" and isinstance(items, dict) and items.get("type") == "string":
         common["help_text"] = f"{common['help_text']} One a line.".strip()

@@ -14,6 +14,7 @@ from tenants.models import Tenant
 # Pages of Django's and Unfold's that look past the current tenant, or that we do without.
 _SHUT = {"search", "autocomplete", "view_on_site"}
 
+SUPERUSER = "superuser"
 NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
     # (group, [(title, icon, URL name, model label whose view right is needed, or "")])
     ("", [("Home", "home", "index", "")]),
@@ -38,11 +39,17 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
             ("Access keys", "key", "tenants_accesskey_changelist", "tenants.accesskey"),
         ],
     ),
-    ("Records", [("Audit", "receipt_long", "audit_auditevent_changelist", "audit.auditevent")]),
+    (
+        "Records",
+        [
+            ("This tenant", "tune", "tenants_tenant_change", "tenants.tenant"),
+            ("Audit", "receipt_long", "audit_auditevent_changelist", "audit.auditevent"),
+        ],
+    ),
     (
         "Platform",
         [
-            ("Tenants", "apartment", "tenants_tenant_changelist", "tenants.tenant"),
+            ("Tenants", "apartment", "tenants_tenant_changelist", SUPERUSER),
             ("Users", "person", "auth_user_changelist", "auth.user"),
         ],
     ),
@@ -153,17 +160,28 @@ class PorticoAdminSite(UnfoldAdminSite):
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
         """The side bar: what this person may see and nothing else."""
         admins = {model._meta.label_lower: admin for model, admin in self._registry.items()}
+        seat = seat_of(request)
+        own = str(seat.tenant.pk) if seat.tenant else None
         groups = []
         for title, entries in NAVIGATION:
             items = []
             for label, icon, name, needed in entries:
-                if needed and (needed not in admins or not admins[needed].has_view_permission(request)):
+                if needed == SUPERUSER and not seat.is_superuser:
+                    continue
+                known = needed in ("", SUPERUSER) or needed in admins
+                if not known or (needed in admins and not admins[needed].has_view_permission(request)):
+                    continue
+                own_page = name.endswith("_change")
+                if own_page and seat.tenant is None:
                     continue
                 try:
-                    link = reverse(f"{self.name}:{name}")
+                    args = [seat.tenant.pk] if own_page and seat.tenant else []
+                    link = reverse(f"{self.name}:{name}", args=args)
                 except NoReverseMatch:
                     continue
                 active = request.path == link if name == "index" else request.path.startswith(link)
+                if name == "tenants_tenant_changelist" and own and f"/{own}/" in request.path:
+                    active = False
                 items.append(
                     {"title": label, "icon": icon, "link": link, "active": active, "has_permission": True}
                 )

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 from django import template
+from django.utils.timesince import timesince
+from django.utils.translation import gettext
 
 register = template.Library()
 
@@ -19,6 +21,14 @@ _CLASSES = {
 def microseconds(value: int) -> datetime:
     """Microseconds since 1970 as a time."""
     return datetime.fromtimestamp(value / 1_000_000, UTC)
+
+
+@register.filter
+def ago(value: datetime) -> str:
+    """How long ago a time was, in the largest unit alone."""
+    if (datetime.now(UTC) - value).total_seconds() < 60:
+        return gettext("just now")
+    return gettext("%(time)s ago") % {"time": timesince(value, depth=1)}
 
 
 @register.filter
