@@ -59,6 +59,13 @@ SETTINGS: tuple[Setting, ...] = (
         "The folder for data that Portico keeps itself.",
         default_text="`var/` beside `manage.py`",
     ),
+    Setting(
+        "PORTICO_STATIC_ROOT",
+        "path",
+        "",
+        "Where `collectstatic` puts the files of the admin, for production.",
+        default_text="`static/` in `PORTICO_VAR`",
+    ),
     Setting("HOST", "text", "127.0.0.1", "The address that the web server listens on."),
     Setting("PORT", "number", 8000, "The port that the web server listens on.", minimum=1, maximum=65535),
     Setting(

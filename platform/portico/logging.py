@@ -15,7 +15,7 @@ from common.log_context import log_context, request_context, tenant_context
 # Access keys keep their public id; whatever follows an Authorization name goes.
 _ACCESS_KEY = re.compile(r"(ptc_[0-9A-Za-z]{1,32}_)[0-9A-Za-z_-]+")
 _AUTHORIZATION = re.compile(
-    r"""((?:proxy-)?authorization['"]?\s*[:=,]\s*b?['"]?)(?:(?:bearer|basic|digest)\s+)?[^\s'",;)\]}]+""",
+    r"""((?:proxy-)?authorization['"]?\s*[:=,]\s*(?-i:b(?=['"]))?['"]?)(?:(?:bearer|basic|digest)\s+)?[^\s'",;)\]}]+""",
     re.I,
 )
 _BEARER = re.compile(r"\b(bearer\s+)[0-9A-Za-z._~+/=-]{8,}", re.I)

@@ -118,14 +118,15 @@ def stop_on_signals() -> None:
 
 
 def commands(*, reload: bool) -> dict[str, str]:
-    """The shell commands of the servers, by name."""
+    """The shell commands of the servers, by name; the worker lets the web server go first."""
     python = shlex.quote(sys.executable)
     config = shlex.quote(str(settings.ROOT / "gunicorn.conf.py"))
     level = settings.LOG_LEVEL.lower()
+    web = f"-m gunicorn -c {config} {'--reload ' if reload else ''}portico.asgi:application"
+    worker = f"-m celery --quiet -A portico.celery worker --beat --concurrency 1 --loglevel {level}"
     return {
-        "web": f"exec {python} -m gunicorn -c {config} {'--reload ' if reload else ''}portico.asgi:application",
-        "worker": f"exec {python} -m celery --quiet -A portico.celery worker --beat --concurrency 1 --loglevel {level} "
-        "--without-gossip --without-mingle -n portico@%h",
+        "web": f"exec {python} {web}",
+        "worker": f"exec nice -n 5 {python} {worker} --without-gossip --without-mingle -n portico@%h",
     }
 
 

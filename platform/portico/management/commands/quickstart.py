@@ -42,7 +42,6 @@ class Command(BaseCommand):
             )
         os.umask(0o077)  # whatever is made under var/ is its owner's alone
         private_folder(settings.VAR)
-        private_folder(settings.STATIC_ROOT)  # empty here, but whoever serves files looks into it
         supervisor.stop_on_signals()
         try:
             code = self._reset() if options["reset_access"] else self._run(reload=options["reload"])
