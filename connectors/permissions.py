@@ -111,10 +111,11 @@ def _ground_rules(connection: ConnectionRules, subject: Subject, tenant: TenantR
         connection.enabled,
         f"The connection {connection.slug} is {'enabled' if connection.enabled else 'disabled'}.",
     )
-    yield _switch(connection, subject)
+    yield switch_step(connection, subject)
 
 
-def _switch(connection: ConnectionRules, subject: Subject) -> Step:
+def switch_step(connection: ConnectionRules, subject: Subject) -> Step:
+    """Whether the connection's switches leave a tool on: its own, its toolset's, else its default."""
     own = connection.tools.get(subject.name)
     if own is not None:
         return Step("tool switch", own, f"{subject.name} is switched {'on' if own else 'off'}.")

@@ -178,6 +178,8 @@ STATIC_ROOT = Path(_config["PORTICO_STATIC_ROOT"] or VAR / "static")
 WHITENOISE_STATIC_PREFIX = "/static/"
 # The quick start serves files from where they lie; production from `collectstatic`, with hashed names.
 WHITENOISE_USE_FINDERS = not IN_PRODUCTION
+if not IN_PRODUCTION and VAR.exists():
+    STATIC_ROOT.mkdir(mode=0o700, exist_ok=True)  # empty, but whoever serves files looks into it
 WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -194,6 +196,23 @@ if IN_PRODUCTION and "collectstatic" not in sys.argv and not STATIC_ROOT.exists(
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "portico.api.errors.handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "NUM_PROXIES": 0,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Portico",
+    "DESCRIPTION": "Provision tenants, connections, members and access keys, read the audit, call tools.",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 LOGGING_CONFIG = "portico.logging.configure"

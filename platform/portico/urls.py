@@ -13,5 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", readyz, name="readyz"),
     path("", include("mcp_endpoint.urls")),
     path("", include("connectors.urls")),
+    path("api/", include("portico.api.urls")),
     path("admin/", site.urls),
 ]

@@ -1,0 +1,102 @@
+"""Calling a tenant's tools over plain HTTP: the same pipeline as MCP, with the same audit."""
+
+import uuid
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from connectors.pipeline import CallInfo, UnknownTool, call_tool
+from connectors.results import Audio, EmbeddedResource, Image, ResourceLink, Text
+from connectors.snapshot import load
+from portico.api import serializers as shapes
+from portico.api.errors import Problem
+from portico.api.views import View, said
+from tenants.errors import InvalidValue
+from tenants.models import Tenant
+
+
+class Tools(View):
+    """What the caller may call."""
+
+    @extend_schema(operation_id="tools_list", responses=shapes.ToolSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """List the tools that this caller may call, as MCP's tools/list does."""
+        tenant = self.tenant(slug)
+        caller = self.access().caller_in(tenant)
+        return Response(
+            [
+                {
+                    "name": entry.spec.name,
+                    "exposed_name": entry.name,
+                    "title": entry.spec.title,
+                    "description": entry.spec.description,
+                    "toolset": entry.spec.toolset,
+                    "hint": entry.spec.hint,
+                    "enabled": True,
+                    "input_schema": entry.spec.input_schema,
+                }
+                for entry in load(tenant.pk).catalogue(caller).tools
+            ]
+        )
+
+
+class CallTool(View):
+    """Calling a tool."""
+
+    @extend_schema(operation_id="call_tool", request=shapes.CallWrite, responses=shapes.CallResult)
+    def post(self, request: Request, slug: str = "") -> Response:
+        """Call a tool. A failure of the tool is an answer with ``is_error``, as in MCP."""
+        values = said(shapes.CallWrite, request)
+        tenant = self._tenant(slug or values.get("tenant", ""))
+        caller = self.access().caller_in(tenant)
+        request_id = request.headers.get("X-Request-Id", "")[:64] or uuid.uuid4().hex
+        try:
+            result = async_to_sync(call_tool)(
+                caller, values["name"], values["arguments"], info=CallInfo(request_id=request_id)
+            )
+        except UnknownTool as error:
+            raise Problem(
+                404,
+                "Unknown tool",
+                f"There is no tool {values['name']!r} for this caller.",
+                code="unknown_tool",
+            ) from error
+        return Response(
+            {
+                "content": [block(part) for part in result.content],
+                "structured_content": result.structured,
+                "is_error": result.is_error,
+                "request_id": request_id,
+            }
+        )
+
+    def _tenant(self, slug: str) -> Tenant:
+        if slug:
+            return self.tenant(slug)
+        own = list(self.access().tenants()[:2])
+        if not own:
+            raise Http404
+        if len(own) > 1:
+            raise InvalidValue("Name the tenant: this caller may use several.", "tenant")
+        return self.tenant(own[0].slug)
+
+
+def block(part: Any) -> dict[str, Any]:
+    """A content block in MCP's words."""
+    if isinstance(part, Text):
+        return {"type": "text", "text": part.text}
+    if isinstance(part, (Image, Audio)):
+        return {"type": type(part).__name__.lower(), "data": part.data, "mimeType": part.mime_type}
+    if isinstance(part, ResourceLink):
+        return {
+            "type": "resource_link", "uri": part.uri, "name": part.name, "title": part.title or part.name,
+            "mimeType": part.mime_type,
+        }  # fmt: skip
+    assert isinstance(part, EmbeddedResource)
+    inner = part.contents
+    body = {"text": inner.text} if inner.text is not None else {"blob": inner.blob}
+    return {"type": "resource", "resource": {"uri": inner.uri, "mimeType": inner.mime_type, **body}}

@@ -1,0 +1,65 @@
+"""The API's addresses, and the older names that existing clients use."""
+
+from django.http import HttpRequest, HttpResponsePermanentRedirect
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from portico.api import audit, connections, health, tenants, tools
+
+TENANT = "tenants/<slug:slug>/"
+CONNECTION = f"{TENANT}connections/<slug:name>/"
+
+v1 = [
+    path("health", health.Health.as_view()),
+    path("connector-types", connections.ConnectorTypes.as_view()),
+    path("connector-types/<slug:connector>", connections.ConnectorType.as_view()),
+    path("tenants", tenants.Tenants.as_view()),
+    path("tenants/<slug:slug>", tenants.TenantDetail.as_view()),
+    re_path(r"^tenants/(?P<slug>[-a-zA-Z0-9_]+)/(?P<action>suspend|resume)$", tenants.TenantState.as_view()),
+    path(f"{TENANT}memberships", tenants.Memberships.as_view()),
+    path(f"{TENANT}memberships/<uuid:pk>", tenants.MembershipDetail.as_view()),
+    path(f"{TENANT}service-accounts", tenants.ServiceAccounts.as_view()),
+    path(f"{TENANT}service-accounts/<uuid:pk>", tenants.ServiceAccountDetail.as_view()),
+    path(f"{TENANT}invitations", tenants.Invitations.as_view()),
+    path(f"{TENANT}invitations/<uuid:pk>", tenants.InvitationDetail.as_view()),
+    path(f"{TENANT}permissions", tenants.Permissions.as_view()),
+    path(f"{TENANT}permissions/<slug:role>", tenants.PermissionDetail.as_view()),
+    path(f"{TENANT}access-keys", tenants.AccessKeys.as_view()),
+    path(f"{TENANT}access-keys/<slug:pk>", tenants.AccessKeyDetail.as_view()),
+    path(f"{TENANT}connections", connections.Connections.as_view()),
+    path(CONNECTION.rstrip("/"), connections.ConnectionDetail.as_view()),
+    path(f"{CONNECTION}check", connections.ConnectionCheck.as_view()),
+    path(f"{CONNECTION}credential", connections.Credential.as_view()),
+    path(f"{CONNECTION}tools", connections.ConnectionTools.as_view()),
+    re_path(
+        r"^tenants/(?P<slug>[-a-zA-Z0-9_]+)/connections/(?P<name>[-a-zA-Z0-9_]+)/"
+        r"(?P<kind>tools|toolsets)/(?P<target>\w+)$",
+        connections.ToolSwitchDetail.as_view(),
+    ),
+    path(f"{TENANT}audit", audit.Audit.as_view()),
+    path(f"{TENANT}audit/export", audit.AuditExport.as_view()),
+    path(f"{TENANT}tools", tools.Tools.as_view()),
+    path(f"{TENANT}call-tool", tools.CallTool.as_view()),
+    path("call-tool", tools.CallTool.as_view()),
+    path("schema", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+]
+
+
+def without_slash(request: HttpRequest, version: str, rest: str) -> HttpResponsePermanentRedirect:
+    """The address without its last slash; 308 keeps the method and the body."""
+    response = HttpResponsePermanentRedirect(request.get_full_path().replace("/?", "?").rstrip("/"))
+    response.status_code = 308
+    return response
+
+
+aliases = [
+    path("call-tool", tools.CallTool.as_view(schema=None)),
+    path("health", health.Health.as_view(schema=None)),
+]
+
+urlpatterns = [
+    path("v1/", include(v1)),
+    *aliases,
+    re_path(r"^(?P<version>v1/)?(?P<rest>.+)/$", without_slash),
+]
