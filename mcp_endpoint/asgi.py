@@ -12,13 +12,13 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-PATH = re.compile(r"^/t/([^/]+)/mcp/?$")
+PATH = re.compile(r"/t/([^/]+)/mcp/?")
 BODY_TIMEOUT_S = 30.0
 
 
 def match(path: str) -> str | None:
     """The tenant's slug when a path is an MCP endpoint's, else None."""
-    found = PATH.match(path)
+    found = PATH.fullmatch(path)
     return found.group(1) if found else None
 
 

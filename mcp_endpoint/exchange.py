@@ -18,6 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseError
 
+from common.log_context import request_context, tenant_context
 from common.strict_json import StrictJSONError, loads
 from connectors import pipeline
 from connectors.pipeline import CallInfo, ServiceUnavailable
@@ -122,6 +123,7 @@ class _Conversation:
         self.wire = wire
         given = headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _SAFE_ID.match(given) else f"{random.getrandbits(96):024x}"
+        request_context.set(self.request_id)  # of this request's own task, so nobody resets it
         self.extra = ((b"x-request-id", self.request_id.encode()), *extra)
         self.json_accepted = self.sse_accepted = True
 
@@ -133,6 +135,7 @@ class _Conversation:
             if _announced(self.headers.get(b"content-length", b"0")) > limit:
                 raise BodyTooLarge
             caller = await self._authenticate()
+            tenant_context.set(caller.tenant.slug)
             self._check_media_types()
             message = _parse(await self.request.read_body(limit))
             if type(message.get("id")) in (int, str):

@@ -35,7 +35,7 @@ from mcp.shared.inbound import (
 from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types.methods import CACHEABLE_METHODS, CLIENT_REQUESTS
+from mcp_types.methods import CACHEABLE_METHODS, CLIENT_REQUESTS, MONOLITH_REQUESTS
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 from pydantic import ValidationError
 
@@ -53,6 +53,7 @@ CLIENT_INFO_KEY: Final = types.CLIENT_INFO_META_KEY
 CAPABILITIES_KEY: Final = types.CLIENT_CAPABILITIES_META_KEY
 LOG_LEVEL_KEY: Final = types.LOG_LEVEL_META_KEY
 LIST_TTL_MS: Final = 30_000  # a permission that was taken away is enforced at once, shown within this
+_PLAIN_PARAMS: Final = frozenset({"name", "arguments", "cursor", "_meta"})
 PARAM_PREFIX: Final = b"mcp-param-"
 INTRODUCTIONS: Final = frozenset({"initialize", "server/discover"})
 MAX_SAID = 3
@@ -210,6 +211,10 @@ def check_params(method: str, version: str, message: Mapping[str, Any]) -> None:
         raise method_not_found(method, version)
     try:
         model.__pydantic_validator__.validate_python(message, by_name=False)
+        params = message.get("params")
+        if params is not None and not _PLAIN_PARAMS.issuperset(params):
+            # The kernel's second model knows the members of all versions; only these can fail there.
+            MONOLITH_REQUESTS[method].model_validate({"method": method, "params": params}, by_name=False)
     except ValidationError as error:
         raise _invalid_params(error) from None
 
@@ -242,6 +247,7 @@ def _invalid_params(error: ValidationError) -> ProtocolError:
     """Which member is wrong and how; never what was in it."""
     said = []
     for problem in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_SAID]:
-        where = ".".join(str(step)[:60] for step in problem["loc"])
+        steps = problem["loc"][1:] if problem["loc"][:1] == ("params",) else problem["loc"]
+        where = ".".join(str(step)[:60] for step in steps) or "params"
         said.append(f"{where}: {problem['msg'][:200]}")
     return ProtocolError(types.INVALID_PARAMS, f"Invalid request parameters. {'; '.join(said)}")

@@ -54,7 +54,7 @@ def tool_result(result: ToolResult, *, modern: bool) -> Json:
     if structured is not None and (modern or isinstance(structured, dict)):
         made["structuredContent"] = structured
     if result.meta:
-        made["_meta"] = dict(result.meta)
+        made["_meta"] = {key: value for key, value in result.meta.items() if value is not None}
     return made
 
 

@@ -4,4 +4,4 @@ from django.urls import re_path
 
 from mcp_endpoint.views import mcp
 
-urlpatterns = [re_path(r"^t/(?P<slug>[^/]+)/mcp/?$", mcp, name="mcp")]
+urlpatterns = [re_path(r"^t/(?P<slug>[^/]+)/mcp/?\Z", mcp, name="mcp")]

@@ -98,6 +98,13 @@ async def _drain(wire: _QueueWire, task: "asyncio.Task[Reply | None]") -> AsyncI
 
 
 def _lines(request: HttpRequest) -> list[tuple[bytes, bytes]]:
+    """The request's header lines; its id is the one that Django's middleware gave it."""
+    known = request.META.get("portico.request_id")
+    lines = [(name, value) for name, value in _sent(request) if known is None or name != b"x-request-id"]
+    return lines if known is None else [*lines, (b"x-request-id", str(known).encode("latin-1"))]
+
+
+def _sent(request: HttpRequest) -> list[tuple[bytes, bytes]]:
     scope: Any = getattr(request, "scope", None)
     if scope is not None:
         return [(name.lower(), value) for name, value in scope["headers"]]

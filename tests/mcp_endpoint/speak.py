@@ -35,7 +35,9 @@ class Place:
         return f"/t/{self.tenant.slug}/mcp"
 
 
-def make_place(role: str = "operator", connectors: tuple[str, ...] = ("demo", "probe"), **rights: Any) -> Place:
+def make_place(
+    role: str = "operator", connectors: tuple[str, ...] = ("demo", "probe"), **rights: Any
+) -> Place:
     tenant = make_tenant()
     for connector in connectors:
         make_connection(tenant, connector)
@@ -94,18 +96,28 @@ def headers_of(place: Place | None, **more: str | None) -> dict[str, str]:
     return made
 
 
-def modern(place: Place, method: str, params: dict[str, Any] | None = None, *, id: Any = 1, **more: Any) -> Post:
+def modern(
+    place: Place, method: str, params: dict[str, Any] | None = None, *, id: Any = 1, **more: Any
+) -> Post:
     """A request of 2026-07-28 with its envelope and routing headers."""
     meta = {**META, **more.pop("meta", {})}
     routing: dict[str, Any] = {"mcp_protocol_version": MODERN, "mcp_method": method}
     if method in NAMED and params:
         routing["mcp_name"] = str(params.get(NAMED[method]))
     message = {"jsonrpc": "2.0", "id": id, "method": method, "params": {**(params or {}), "_meta": meta}}
-    return Post(place.path, json.dumps(message).encode(), list(headers_of(place, **{**routing, **more}).items()))
+    return Post(
+        place.path, json.dumps(message).encode(), list(headers_of(place, **{**routing, **more}).items())
+    )
 
 
 def legacy(
-    place: Place, method: str, params: dict[str, Any] | None = None, *, id: Any = 1, version: str | None = HANDSHAKE, **more: Any
+    place: Place,
+    method: str,
+    params: dict[str, Any] | None = None,
+    *,
+    id: Any = 1,
+    version: str | None = HANDSHAKE,
+    **more: Any,
 ) -> Post:
     """A request of the handshake era; ``id=None`` makes a notification."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
@@ -182,11 +194,10 @@ async def by_view(post: Post) -> Answer:
     response = await AsyncClient().generic(
         post.method, post.path, post.body, content_type=content_type, headers=headers
     )
-    if response.streaming:
-        body = b"".join([chunk async for chunk in response.streaming_content])
-    else:
-        body = response.content
-    return Answer(response.status_code, {n.lower(): v for n, v in response.items()}, body)
+    chunks = (
+        [chunk async for chunk in response.streaming_content] if response.streaming else [response.content]
+    )
+    return Answer(response.status_code, {n.lower(): v for n, v in response.items()}, b"".join(chunks))
 
 
 async def eventually(check: Any, seconds: float = 5.0) -> None:

@@ -1,0 +1,64 @@
+"""The official inspector's command line against the real server; needs npm once, then its cache."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FOLDER = ROOT / "var" / "node"
+PACKAGES = ["@modelcontextprotocol/inspector@2.12.0", "node@22"]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def inspector() -> list[str]:
+    """The command, installed under var/node at first use."""
+    program = FOLDER / "node_modules" / ".bin" / "mcp-inspector"
+    if not program.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("npm is not installed, so the official inspector cannot be driven")
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            [npm, "install", "--no-audit", "--no-fund", "--prefix", str(FOLDER), *PACKAGES],
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        if done.returncode or not program.exists():
+            pytest.skip(f"npm could not install the official inspector: {done.stderr[-300:]}")
+    return [str(FOLDER / "node_modules" / "node" / "bin" / "node"), str(program)]
+
+
+def run(inspector, url, key, era, method, *more):
+    done = subprocess.run(
+        [*inspector, "--cli", url, "--transport", "http", "--method", method, "--header",
+         f"Authorization: Bearer {key}", "--protocol-era", era, "--format", "json", "-q", *more],
+        capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PATH": f"{Path(inspector[0]).parent}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    return done
+
+
+@pytest.mark.parametrize("era", ["modern", "legacy", "auto"])
+def test_the_inspector_lists_and_calls(inspector, base_url, place, era):
+    url = base_url + place.path
+    listed = run(inspector, url, place.key, era, "tools/list", "--strict")
+    assert listed.returncode == 0, listed.stderr
+    assert "demo_add" in {tool["name"] for tool in _result(listed)["tools"]}
+    called = run(
+        inspector, url, place.key, era, "tools/call", "--tool-name", "demo_add", "--tool-arg", "a=2", "b=40"
+    )
+    assert called.returncode == 0, called.stderr
+    assert _result(called)["structuredContent"] == {"total": 42}
+    read = run(inspector, url, place.key, era, "resources/read", "--uri", "demo://rows/1")
+    assert read.returncode == 0, read.stderr
+    refused = run(inspector, url, "wrong", era, "tools/list")
+    assert refused.returncode != 0
+
+
+def _result(done):
+    value = json.loads(done.stdout)
+    return value.get("result", value)
