@@ -104,6 +104,10 @@ class Order(TenantModel):
         TAKEAWAY = "takeaway"
         DELIVERY = "delivery"
 
+    # Indexed by what the queries narrow by; an index on the tenant alone would only mislead the planner.
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.CASCADE, related_name="+", editable=False, db_index=False
+    )
     connection = models.ForeignKey(
         "connectors.Connection", on_delete=models.CASCADE, related_name="+", db_index=False
     )
@@ -112,7 +116,7 @@ class Order(TenantModel):
     customer = models.CharField(max_length=120)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.DINE_IN)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.RECEIVED)
-    total = models.DecimalField(max_digits=10, decimal_places=2)
+    total = models.DecimalField(max_digits=12, decimal_places=2)
     notes = models.CharField(max_length=500, blank=True)
     business_date = models.DateField()
     placed_at = models.DateTimeField()
@@ -139,7 +143,13 @@ class Order(TenantModel):
 class OrderLine(TenantModel):
     """One item of an order, with its name and price as they were then."""
 
-    connection = models.ForeignKey("connectors.Connection", on_delete=models.CASCADE, related_name="+")
+    # Lines are found through their order.
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.CASCADE, related_name="+", editable=False, db_index=False
+    )
+    connection = models.ForeignKey(
+        "connectors.Connection", on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
     item = models.ForeignKey(MenuItem, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=80)

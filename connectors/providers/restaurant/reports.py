@@ -112,10 +112,7 @@ def as_pdf(report: Report, made_at: datetime) -> bytes:
         story.append(_chart(report.chart))
     for table in report.tables:
         story += [Spacer(1, 5 * mm), Paragraph(escape(table.title), styles["Heading2"])]
-        rows = [
-            [_show(value, money=kind == MONEY) for value, kind in zip(row, table.kinds, strict=True)]
-            for row in table.rows
-        ]
+        rows = [[_show(value) for value in row] for row in table.rows]
         story.append(_pdf_table([table.columns, *rows], right=[kind != TEXT for kind in table.kinds]))
     out = io.BytesIO()
     document = SimpleDocTemplate(
@@ -178,11 +175,11 @@ def _label(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _show(value: Any, *, money: bool = False) -> str:
+def _show(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:,.2f}" if money or value != round(value, 1) else f"{value:,.1f}"
+        return f"{value:,.2f}"
     if isinstance(value, int):
         return f"{value:,}"
     return str(value) if len(str(value)) <= 60 else f"{str(value)[:59]}…"
