@@ -5,7 +5,9 @@ request; here a handful of threads keep their connections across jobs.
 """
 
 import asyncio
+import contextlib
 import functools
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -47,7 +49,15 @@ def shut_down_pool() -> None:
     """End the pool's threads and close their connections (at worker shutdown and in tests)."""
     global _pool
     if _pool is not None:
+        # Every thread must close its own: none may take a second job before all have their first.
+        together = threading.Barrier(_pool._max_workers)
         for _ in range(_pool._max_workers):
-            _pool.submit(connections.close_all)
+            _pool.submit(_close_own, together)
         _pool.shutdown(wait=True)
         _pool = None
+
+
+def _close_own(together: threading.Barrier) -> None:
+    with contextlib.suppress(threading.BrokenBarrierError):
+        together.wait(5)
+    connections.close_all()
