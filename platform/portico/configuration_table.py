@@ -208,4 +208,20 @@ SETTINGS: tuple[Setting, ...] = (
         minimum=0,
         maximum=3600,
     ),
+    Setting(
+        "PORTICO_MEMORY_TENANT_KEYS",
+        "number",
+        1_000_000,
+        "Keys that all `memory` connections of one tenant may hold together.",
+        minimum=1,
+        maximum=1_000_000_000,
+    ),
+    Setting(
+        "PORTICO_MEMORY_TENANT_BYTES",
+        "number",
+        512 * 1024 * 1024,
+        "Bytes of keys and values that all `memory` connections of one tenant may hold together.",
+        minimum=1024,
+        maximum=1024**4,
+    ),
 )

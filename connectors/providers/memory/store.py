@@ -30,9 +30,6 @@ from connectors.providers.memory.settings import MemorySettings
 _LUA = Path(__file__).parent / "lua"
 _COMMON = (_LUA / "common.lua").read_text()
 
-TENANT_KEYS = 1_000_000  # of all memory connections of one tenant together
-TENANT_BYTES = 512 * 1024 * 1024
-
 # The process's Redis connections are shared with limits and caches, and asking for one more than
 # there are is an error: of a burst of calls, so many ask at once and the others wait their turn.
 AT_ONCE = 32
@@ -186,8 +183,8 @@ class Store:
         return {
             "max_keys": self.limits.max_keys,
             "max_bytes": self.limits.max_bytes,
-            "tenant_keys": getattr(settings, "PORTICO_MEMORY_TENANT_KEYS", TENANT_KEYS),
-            "tenant_bytes": getattr(settings, "PORTICO_MEMORY_TENANT_BYTES", TENANT_BYTES),
+            "tenant_keys": settings.PORTICO_MEMORY_TENANT_KEYS,
+            "tenant_bytes": settings.PORTICO_MEMORY_TENANT_BYTES,
         }
 
     def _limits(self) -> tuple[int, ...]:
