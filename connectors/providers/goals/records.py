@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -70,6 +71,7 @@ def goal_id(number: int) -> str:
     return public_id(Goal.PREFIX, number)
 
 
+@lru_cache(maxsize=256)  # rows that were written together share their times
 def moment(value: datetime) -> str:
     """A time as text in UTC, to the millisecond."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
@@ -77,7 +79,12 @@ def moment(value: datetime) -> str:
 
 def cache_status(kind: str, public: str, now: datetime) -> dict[str, Any]:
     """The record is stored; under which key, and until when, a model may keep its own copy."""
-    return {"stored": True, "key": f"{kind}:{public}", "expires": moment(now + COPY_LIFETIME)}
+    return {"stored": True, "key": f"{kind}:{public}", "expires": _expiry(now)}
+
+
+@lru_cache(maxsize=64)
+def _expiry(now: datetime) -> str:
+    return moment(now + COPY_LIFETIME)
 
 
 def hours(value: float | str | None) -> float | None:

@@ -1,7 +1,7 @@
 """Writes: each function is one transaction, all or nothing, and returns what clients see."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -43,12 +43,11 @@ async def goal_create(
     metadata: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Make a goal through the group writer; returns its record once it is durable."""
-    now = datetime.now(UTC)
     description = clean_text(description, 10_000)
     title = title_of(title, description)
     names = list(repos)
     author = clean_text(scope.principal_name, 150)
-    number = await writer.submit_async(
+    number, now = await writer.submit_async(
         create.KIND,
         create.NewGoal(
             scope.tenant_id,
@@ -59,7 +58,6 @@ async def goal_create(
             json_text(names, "repos") if names else "[]",
             json_text(metadata, "metadata") if metadata else "{}",
             author,
-            now,
         ),
     )
     public, at = goal_id(number), moment(now)
