@@ -10,7 +10,7 @@ from portico.access import mcp_url
 from tenants.models import AccessKey, Invitation, Principal, Tenant
 from tenants.principals import Role
 
-ROLES = [role.value for role in Role]
+ROLES = [(role.value, role.value.title()) for role in Role]
 
 
 class TenantSerializer(serializers.ModelSerializer[Tenant]):

@@ -285,7 +285,7 @@ class PermissionDetail(View):
         """Set a role's patterns ``connection:tool``; empty lists take its rules away."""
         tenant = self.tenant(slug, Role.ADMIN)
         values = said(shapes.PermissionSerializer, request)
-        if role not in shapes.ROLES:
+        if role not in list(Role):
             raise Http404
         row = permission_set(
             tenant=tenant,

@@ -40,7 +40,7 @@ v1 = [
     path(f"{TENANT}audit/export", audit.AuditExport.as_view()),
     path(f"{TENANT}tools", tools.Tools.as_view()),
     path(f"{TENANT}call-tool", tools.CallTool.as_view()),
-    path("call-tool", tools.CallTool.as_view()),
+    path("call-tool", tools.CallTool.as_view(schema=None)),
     path("schema", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
 ]
