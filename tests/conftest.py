@@ -7,6 +7,7 @@ so that real threads, real commits and several connections behave as in producti
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
 
@@ -21,6 +22,13 @@ def django_db_setup(django_test_environment: None, django_db_blocker: object) ->
         made = setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())
     yield
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        if connection.vendor == "postgresql":
+            # Threads that a test left behind may hold sessions, and a database in use is not dropped.
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity "
+                    "where datname = current_database() and pid <> pg_backend_pid()"
+                )
         teardown_databases(made, verbosity=0)
 
 

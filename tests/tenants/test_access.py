@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from audit.failures import failures
 from audit.models import AuditEvent
+from common.db import in_db
 from common.writer import writer
 from tenants import key_cache, services
 from tenants.access import AccessDenied, authenticate, authenticate_blocking, presented_key
@@ -43,7 +44,7 @@ async def test_the_event_loop_gets_the_same_caller_and_looks_a_key_up_once_for_a
         tenant = make_tenant()
         return tenant, *make_key(tenant)
 
-    tenant, key, secret = await asyncio.to_thread(prepare)
+    tenant, key, secret = await in_db(prepare)
     callers = await asyncio.gather(
         *(authenticate(tenant.slug, secret, address="192.0.2.1") for _ in range(20))
     )
