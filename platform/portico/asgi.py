@@ -71,7 +71,7 @@ def make_application(django: App, mcp: App, lifespan: App, *, prefix: str, proxi
     return application
 
 
-_django = get_asgi_application()  # sets Django up; what imports models comes after it
+_django: Any = get_asgi_application()  # sets Django up; what imports models comes after it
 
 from mcp_endpoint.asgi import application as _mcp
 from portico.lifespan import lifespan as _lifespan
