@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
+from connectors.providers.restaurant.types import Sentiment
+
 POSITIVE = {
     "delicious": 2, "perfectly": 2, "excellent": 2, "amazing": 2, "wonderful": 2, "fantastic": 2, "great": 1.5,
     "lovely": 1.5, "love": 1.5, "loved": 1.5, "friendly": 1.5, "welcome": 1, "good": 1, "fine": 0.5, "nice": 1,
@@ -59,12 +61,12 @@ class Reading:
     """What a text says: ``score`` from -1 to 1, topic -> its score, topic -> the words that told."""
 
     score: float
-    sentiment: str
+    sentiment: Sentiment
     topics: dict[str, float] = field(default_factory=dict)
     words: dict[str, list[str]] = field(default_factory=dict)
 
 
-def word_for(score: float, *, torn: bool = False) -> str:
+def word_for(score: float, *, torn: bool = False) -> Sentiment:
     """positive, neutral, negative, or mixed where both sides are strong."""
     if torn and abs(score) < 0.5:
         return "mixed"

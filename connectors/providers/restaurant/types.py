@@ -34,6 +34,7 @@ Format = Annotated[
     Literal["json", "csv", "markdown"], Field(description="How the text of the answer is written.")
 ]
 OrderStatus = Literal["received", "preparing", "ready", "completed", "cancelled"]
+Sentiment = Literal["positive", "neutral", "mixed", "negative"]
 ReportType = Literal["sales", "inventory", "customer"]
 ReportFormat = Literal["pdf", "excel", "json"]
 
@@ -221,7 +222,7 @@ class FeedbackAnalysis(TypedDict, total=False):
     location: str
     rating: int
     text: str
-    sentiment: Literal["positive", "neutral", "mixed", "negative"]
+    sentiment: Sentiment
     score: float
     topics: list[Topic]
     suggestions: list[str]
