@@ -48,6 +48,7 @@ from tenants.principals import Caller
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = b"2"
+_ROUTING = {b"mcp-method": "mcp-method", b"mcp-name": "mcp-name"}
 _SAFE_ID = re.compile(rb"^[A-Za-z0-9._:-]{1,64}$")
 _TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -151,10 +152,7 @@ class _Conversation:
         """The caller behind the bearer secret. Raises ProtocolError with 401 or 503."""
         held = self.headers.get(b"authorization")
         secret = access.presented_key(held.decode("latin-1")) if held is not None else None
-        forwarded = self.headers.get(b"x-forwarded-for")
-        address = access.client_address(
-            self.request.peer, forwarded.decode("latin-1") if forwarded is not None else None
-        )
+        address = _address(self.request.peer, self._forwarded(), tuple(settings.PORTICO_TRUSTED_PROXIES))
         try:
             return await access.authenticate(self.request.slug, secret, address=address, via="mcp")
         except access.AccessDenied as error:
@@ -163,6 +161,13 @@ class _Conversation:
             ) from None
         except access.AccessUnavailable as error:
             raise _unavailable(str(error)) from None
+
+    def _forwarded(self) -> str | None:
+        """All lines of ``X-Forwarded-For`` as one."""
+        if b"x-forwarded-for" not in self.headers:
+            return None
+        lines = [value for name, value in self.request.lines if name == b"x-forwarded-for"]
+        return b",".join(lines).decode("latin-1")[-2048:]
 
     def _check_media_types(self) -> None:
         content_type = self.headers.get(b"content-type", b"")
@@ -203,24 +208,16 @@ class _Conversation:
             sdk.check_modern_notification(version)
             return Reply(202, headers=self.extra)
         method: str = message["method"]
-        get = self.headers.get
-        sdk.check_modern(
-            message,
-            {
-                name: value.decode("latin-1")
-                for name, raw in (
-                    ("mcp-protocol-version", b"mcp-protocol-version"),
-                    ("mcp-method", b"mcp-method"),
-                    ("mcp-name", b"mcp-name"),
-                )
-                if (value := get(raw)) is not None
-            },
-        )
+        routing = {"mcp-protocol-version": version} if version else {}
+        for name in _ROUTING:
+            if (value := self.headers.get(name)) is not None:
+                routing[_ROUTING[name]] = value.decode("latin-1")
+        sdk.check_modern(message, routing)
         params: dict[str, Any] = message["params"]
         meta = params["_meta"]
         told = meta.get(sdk.CLIENT_INFO_KEY)
         if told is not None:
-            caller = caller.using(sessions.client_info(told))
+            caller = sessions.named(caller, sessions.client_info(told))
         turn = Turn(caller, True, version, message["id"], method, params)
         turn.info = CallInfo(self.request_id, self._trace_id(meta))
         return await self._run(turn, message, meta, meta.get(sdk.LOG_LEVEL_KEY))
@@ -234,7 +231,7 @@ class _Conversation:
             session = sessions.open_session(token.decode("latin-1"), caller)
             if session is None:
                 raise ProtocolError(INVALID_REQUEST, "Session not found; initialize again.", status=404)
-            caller = caller.using(session.client)
+            caller = sessions.named(caller, session.client)
         params = message.get("params")
         if "id" not in message:
             if method == "notifications/cancelled" and session is not None and params:
@@ -392,6 +389,12 @@ def _new_session(turn: Turn, result: bytes) -> bytes:
 
 def _unavailable(message: str) -> ProtocolError:
     return ProtocolError(INTERNAL_ERROR, message, status=503, headers=((b"retry-after", RETRY_AFTER_S),))
+
+
+@lru_cache(maxsize=1024)
+def _address(peer: str, forwarded: str | None, trusted: tuple[str, ...]) -> str:
+    """The caller's address; ``trusted`` only makes the memory of it obey the setting."""
+    return access.client_address(peer, forwarded)
 
 
 def _announced(length: bytes) -> int:

@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from common.signing import BadToken, seal, unseal
@@ -24,6 +25,7 @@ _MAX_CLIENT_JSON = 160  # bytes of one escaped text: keeps the whole token below
 _FLAGS = ("elicitation", "elicitation.url", "sampling", "roots")
 _KEPT = 4096
 
+_named: dict[tuple[int, ClientInfo], tuple[Caller, Caller]] = {}
 _known: "OrderedDict[tuple[str, str], Session]" = OrderedDict()
 
 
@@ -42,11 +44,29 @@ def client_info(raw: Any) -> ClientInfo:
     """A client's own words about itself, cleaned and cut to 64 characters each."""
     if not isinstance(raw, Mapping):
         return ClientInfo()
-    return ClientInfo(_cut(raw.get("name")), _cut(raw.get("version")))
+    return _client_info(_start(raw.get("name")), _start(raw.get("version")))
 
 
-def _cut(raw: Any) -> str:
-    return clean_text(raw, MAX_CLIENT_TEXT) if isinstance(raw, str) else ""
+def _start(raw: Any) -> str:
+    return raw[: MAX_CLIENT_TEXT + 1] if isinstance(raw, str) else ""
+
+
+@lru_cache(maxsize=1024)
+def _client_info(name: str, version: str) -> ClientInfo:
+    return ClientInfo(clean_text(name, MAX_CLIENT_TEXT), clean_text(version, MAX_CLIENT_TEXT))
+
+
+def named(caller: Caller, client: ClientInfo) -> Caller:
+    """The caller with its client's name; remembered, since both come again with every call."""
+    key = (id(caller), client)
+    known = _named.get(key)
+    if known is not None and known[0] is caller:
+        return known[1]
+    if len(_named) >= _KEPT:
+        _named.clear()
+    made = caller.using(client)
+    _named[key] = (caller, made)
+    return made
 
 
 def capability_flags(capabilities: Any) -> frozenset[str]:

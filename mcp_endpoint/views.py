@@ -15,8 +15,9 @@ class _QueueWire:
     """A wire whose chunks wait in a queue until Django sends them."""
 
     def __init__(self) -> None:
-        self.chunks: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
+        self.chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.opened = asyncio.Event()
+        self.left = asyncio.Event()
         self.headers: tuple[Header, ...] = ()
 
     async def open(self, headers: tuple[Header, ...]) -> None:
@@ -24,10 +25,12 @@ class _QueueWire:
         self.opened.set()
 
     async def write(self, chunk: bytes) -> None:
-        await self.chunks.put(chunk)
+        if self.left.is_set():
+            raise ConnectionResetError
+        self.chunks.put_nowait(chunk)
 
     async def closed(self) -> None:
-        await asyncio.get_running_loop().create_future()  # Django cancels the view, not us
+        await self.left.wait()
 
 
 class _HeldWire(_QueueWire):
@@ -61,21 +64,27 @@ async def mcp(request: HttpRequest, slug: str) -> HttpResponseBase:
     return await _streaming(inbound)
 
 
+_running: set["asyncio.Task[Reply | None]"] = set()  # a loop keeps no task alive by itself
+
+
 async def _streaming(inbound: Inbound) -> HttpResponseBase:
+    """Run the exchange beside the response, which may end before it: who leaves does not always cancel."""
     wire = _QueueWire()
 
     async def work() -> Reply | None:
         try:
             return await exchange(inbound, wire)
         finally:
-            wire.chunks.put_nowait(None) if not wire.chunks.full() else None
+            wire.chunks.put_nowait(None)
 
     task = asyncio.create_task(work())
+    _running.add(task)
+    task.add_done_callback(_running.discard)
     opened = asyncio.create_task(wire.opened.wait())
     try:
         await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
-        task.cancel()
+        wire.left.set()
         raise
     finally:
         opened.cancel()
@@ -87,14 +96,11 @@ async def _streaming(inbound: Inbound) -> HttpResponseBase:
 
 async def _drain(wire: _QueueWire, task: "asyncio.Task[Reply | None]") -> AsyncIterator[bytes]:
     try:
-        while not (task.done() and wire.chunks.empty()):
-            chunk = await wire.chunks.get()
-            if chunk is None:
-                break
+        while (chunk := await wire.chunks.get()) is not None:
             yield chunk
         await task
     finally:
-        task.cancel()
+        wire.left.set()
 
 
 def _lines(request: HttpRequest) -> list[tuple[bytes, bytes]]:
