@@ -1,10 +1,12 @@
 """Calling a tool as the pipeline does: schema and model first, then the method."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import jsonschema_rs
 
 from connectors.providers.restaurant.connector import Restaurant
+from connectors.providers.restaurant.dates import today
 from connectors.results import ToolResult
 from tests.providers.context import FakeContext
 
@@ -36,3 +38,11 @@ async def call(ctx: FakeContext, name: str, **arguments: Any) -> dict[str, Any]:
 def refuses(name: str, **arguments: Any) -> bool:
     """Whether the tool's schema refuses these arguments."""
     return not jsonschema_rs.validator_for(Restaurant.tools[name].input_schema).is_valid(arguments)
+
+
+def open_day(ctx: FakeContext, back: int = 2) -> date:
+    """A past day, at least ``back`` days ago, that is neither a Monday nor Christmas: all houses are open."""
+    day = today(ctx.connection) - timedelta(days=back)
+    while day.weekday() == 0 or (day.month, day.day) in {(12, 24), (12, 25)}:
+        day -= timedelta(days=1)
+    return day

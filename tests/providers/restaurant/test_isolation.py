@@ -12,10 +12,10 @@ from tests.providers.restaurant.calls import call, raw, restaurant_of
 @pytest.fixture(params=["another tenant", "another connection of the tenant"])
 def neighbours(request, fresh):
     """Two restaurants that must not see each other."""
-    own = fresh(days=3)
+    own = fresh(days=6)
     if request.param == "another tenant":
-        return own, fresh(days=3)
-    return own, fresh(days=3, tenant=own.row.tenant)
+        return own, fresh(days=6)
+    return own, fresh(days=6, tenant=own.row.tenant)
 
 
 async def test_the_order_of_a_neighbour_can_be_neither_read_nor_moved(neighbours):
@@ -85,7 +85,7 @@ async def test_a_further_connection_names_itself_in_its_uris(fresh):
 
 
 def test_every_table_is_walled_in_and_goes_with_its_connection(fresh):
-    ctx = fresh(days=3)
+    ctx = fresh(days=6)
     for model in TABLES:
         for name in ("tenant", "connection"):
             field = model._meta.get_field(name)

@@ -1,12 +1,11 @@
 import json
-from datetime import timedelta
 
 import pytest
 
 from connectors.errors import InvalidInput, NotFound
 from connectors.providers.restaurant.connector import Restaurant
 from connectors.providers.restaurant.dates import today
-from tests.providers.restaurant.calls import call, restaurant_of
+from tests.providers.restaurant.calls import call, open_day, restaurant_of
 
 
 async def test_the_schema_describes_every_table(bistro):
@@ -40,7 +39,7 @@ async def test_the_ids_of_the_menu_are_completed_by_id_and_name(bistro):
 
 async def test_the_orders_of_a_day_carry_customer_total_and_status(bistro):
     restaurant = restaurant_of(bistro)
-    day = (today(bistro.connection) - timedelta(days=4)).isoformat()
+    day = open_day(bistro).isoformat()
     head, *orders = await restaurant.read_orders(bistro, day)
     overview = json.loads(head.text)
     sales = await call(bistro, "get_sales_data", date=day)

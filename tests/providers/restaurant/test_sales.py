@@ -6,18 +6,11 @@ from connectors.errors import InvalidInput, NotFound
 from connectors.providers.restaurant import selectors
 from connectors.providers.restaurant.dates import months, parse_range, today
 from connectors.providers.restaurant.models import Order
-from tests.providers.restaurant.calls import call, refuses
-
-
-def some_friday(ctx):
-    day = today(ctx.connection) - timedelta(days=7)
-    while day.weekday() != 4:
-        day -= timedelta(days=1)
-    return day
+from tests.providers.restaurant.calls import call, open_day, refuses
 
 
 async def test_the_sales_of_a_day_are_the_sum_of_its_locations(bistro):
-    day = some_friday(bistro).isoformat()
+    day = open_day(bistro).isoformat()
     whole = await call(bistro, "get_sales_data", date=day)
     assert set(whole) == {"date", "location", "total_sales", "transactions", "currency"}
     assert (whole["date"], whole["location"]) == (day, "all")
@@ -38,7 +31,7 @@ async def test_a_day_without_sales_has_none(bistro):
 
 async def test_cancelled_orders_do_not_count_as_sales(fresh):
     ctx = fresh(days=8)
-    day = today(ctx.connection) - timedelta(days=2)
+    day = open_day(ctx)
     before = await call(ctx, "get_sales_data", date=day.isoformat())
     from common.db import in_db
 
