@@ -73,7 +73,7 @@ def lock_owners(tenant_id: UUID) -> set[UUID]:
     Two owners who leave at once then wait for each other instead of both leaving.
     """
     owners: Any = Membership.objects.for_tenant(tenant_id).filter(role=Role.OWNER).order_by("pk")
-    return {owner.pk for owner in owners.select_for_update()}
+    return {owner.pk for owner in owners.select_for_update(no_key=True)}
 
 
 def keep_an_owner(owners: set[UUID], without: UUID) -> None:

@@ -111,7 +111,9 @@ def invitation_accept_new(*, token: str, username: str, password: str, address: 
 
 def _accept(token: str, user: Any, address: str) -> Membership:
     # Locked, so that one link makes one membership however often it is opened at once.
-    invitation = _open(token, Invitation.unscoped.select_related("tenant").select_for_update(of=("self",)))
+    invitation = _open(
+        token, Invitation.unscoped.select_related("tenant").select_for_update(of=("self",), no_key=True)
+    )
     tenant, role = invitation.tenant, Role(invitation.role)
     member: Membership | None = Membership.objects.for_tenant(tenant).filter(user=user).first()
     after = {"invitation": invitation.email, "role": role if member is None else member.role}

@@ -43,7 +43,7 @@ def access_key_create(
     with transaction.atomic():
         row = (
             Principal.objects.for_tenant(tenant)
-            .select_for_update(of=("self",))
+            .select_for_update(of=("self",), no_key=True)
             .filter(pk=principal.pk)
             .first()
         )
@@ -103,7 +103,7 @@ def access_key_revoke(*, key: AccessKey, actor: Actor) -> AccessKey:
 
 
 def _current(key: AccessKey) -> AccessKey:
-    rows = AccessKey.objects.for_tenant(key.tenant_id).select_for_update(of=("self",))
+    rows = AccessKey.objects.for_tenant(key.tenant_id).select_for_update(of=("self",), no_key=True)
     found: AccessKey | None = rows.select_related("tenant", "principal").filter(pk=key.pk).first()
     if found is None:
         raise InvalidValue("This key does not exist any more.")

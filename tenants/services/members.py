@@ -106,7 +106,9 @@ def _name_taken(name: str) -> AlreadyThere:
 
 def _current(principal: Any) -> Any:
     """The row as it is now, locked."""
-    rows = type(principal).objects.for_tenant(principal.tenant_id).select_for_update(of=("self",))
+    rows = (
+        type(principal).objects.for_tenant(principal.tenant_id).select_for_update(of=("self",), no_key=True)
+    )
     found = rows.select_related("user", "tenant").filter(pk=principal.pk).first()
     if found is None:
         raise InvalidValue("This member or service account does not exist any more.")

@@ -56,7 +56,7 @@ def data_keys_rewrap(*, actor: Actor) -> Rewrapped:
 def _rewrap_one(tenant_id: UUID, result: Rewrapped) -> str:
     """Wrap one data key anew; the id of the ring key that wrapped it before, or "" if nothing was done."""
     with transaction.atomic():
-        tenant = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
+        tenant = Tenant.objects.select_for_update(no_key=True).filter(pk=tenant_id).first()
         if tenant is None:
             return ""
         if not tenant.wrapped_data_key:

@@ -167,6 +167,8 @@ def _forget(tenant_id: UUID) -> None:
 
 
 def _locked(tenant: Tenant) -> Tenant:
+    # NO KEY: a plain FOR UPDATE would collide with the foreign key check of audit rows, whose
+    # writer holds the chain's head already: two locks in two orders, a deadlock.
     with contextlib.suppress(Tenant.DoesNotExist):
-        return Tenant.objects.select_for_update().get(pk=tenant.pk)
+        return Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
     raise InvalidValue("This tenant does not exist any more.")

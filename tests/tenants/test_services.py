@@ -5,7 +5,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from audit.events import Event
 from audit.models import AuditEvent
+from audit.services import record_blocking
 from common.redis import sync_client, tenant_key
 from common.vault import VaultError, encrypt
 from tenants import services
@@ -248,6 +250,28 @@ def test_a_user_is_a_member_once_and_a_name_is_used_once():
         "membership", "service_account",
     }  # fmt: skip
     assert ServiceAccount.objects.for_tenant(tenant).count() == 1
+
+
+def test_changing_a_tenant_while_its_audit_is_written_never_deadlocks():
+    tenant, failures = make_tenant(), []
+
+    def call_a_lot():
+        try:
+            for _ in range(40):
+                record_blocking(Event(tenant.pk, "call", name="busy"))
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=call_a_lot) for _ in range(4)]
+    [thread.start() for thread in threads]
+    for _ in range(10):
+        services.tenant_suspend(tenant=tenant, actor=SYSTEM)
+        services.tenant_resume(tenant=tenant, actor=SYSTEM)
+    [thread.join() for thread in threads]
+    assert not failures
+    rows = AuditEvent.objects.for_tenant(tenant)
+    assert rows.filter(name="busy").count() == 160
+    assert rows.filter(kind="config").count() == 21
 
 
 # -- keys ------------------------------------------------------------------------------
