@@ -371,6 +371,10 @@ class Connector:
     def on_created(cls, connection: ConnectionRef) -> None:
         """Prepare a new connection's own rows, inside the transaction that creates it."""
 
+    @classmethod
+    def on_deleted(cls, connection: ConnectionRef) -> None:
+        """Release what a connection keeps outside the database, after its deletion was committed."""
+
 
 def _docstring(method: Callable[..., Any]) -> str:
     text = inspect.getdoc(method) or ""

@@ -136,11 +136,28 @@ def connection_delete(row: Connection, *, actor: Actor) -> None:
         tenant = row.tenant
         demand(actor, tenant, Role.ADMIN, "remove connections")
         before = connection_facts(row)
+        _release_on_commit(row, tenant)
         row.delete()
         tenant_changed(tenant.pk)
         record_change(
             tenant=tenant, actor=actor, name=f"connection.delete {row.slug}", before=before, after={}
         )
+
+
+def release_tenant(tenant: Tenant) -> None:
+    """Release what the connections of a tenant that is being deleted keep outside the database."""
+    for row in Connection.objects.for_tenant(tenant):
+        _release_on_commit(row, tenant)
+
+
+def _release_on_commit(row: Connection, tenant: Tenant) -> None:
+    try:
+        cls = connector_class(row.connector)
+    except UnknownConnectorError:
+        return  # its package was uninstalled, and with it whatever knew what it kept
+    ref = connection_ref(row, tenant.time_zone)
+    # robust: a Redis that is away must not turn a committed deletion into an error
+    transaction.on_commit(lambda: cls.on_deleted(ref), robust=True)
 
 
 def credential_set(

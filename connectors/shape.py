@@ -66,11 +66,7 @@ def _cut(plain: Any, limit: int, former: ToolResult) -> ToolResult:
     """Shorten the longest list of the answer until it fits."""
     name, rows = _longest_list(plain)
     if rows is None:
-        raise InvalidInput(
-            f"The answer is longer than {limit:,} characters.",
-            code="result_too_large",
-            hint="Ask for fewer fields or a narrower selection.",
-        )
+        raise _too_long(limit)
     low, high = 0, len(rows)
     while low < high:  # the largest number of rows that fits
         middle = (low + high + 1) // 2
@@ -79,6 +75,8 @@ def _cut(plain: Any, limit: int, former: ToolResult) -> ToolResult:
         else:
             high = middle - 1
     shorter = _with_rows(plain, name, rows[:low])
+    if not low and len(orjson.dumps(shorter)) > limit:
+        raise _too_long(limit)
     note = (
         f"Truncated: {low} of {len(rows)} rows shown; "
         "call again with a cursor, a smaller limit or fewer fields."
@@ -90,6 +88,14 @@ def _cut(plain: Any, limit: int, former: ToolResult) -> ToolResult:
         is_error=former.is_error,
         error_type=former.error_type,
         cache=former.cache,
+    )
+
+
+def _too_long(limit: int) -> InvalidInput:
+    return InvalidInput(
+        f"The answer is longer than {limit:,} characters.",
+        code="result_too_large",
+        hint="Ask for fewer fields or a narrower selection.",
     )
 
 

@@ -5,9 +5,9 @@ import uuid
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
-from tenants.access import AccessDenied, authenticate_blocking, client_address, presented_key
 
 from connectors.artifacts import artifact_get
+from tenants.access import AccessDenied, authenticate_blocking, client_address, presented_key
 from tenants.models import Membership
 from tenants.principals import Caller
 

@@ -4,6 +4,7 @@ import pytest
 
 from audit.models import AuditEvent
 from common.db import in_db
+from common.redis import sync_client
 from common.vault import VaultError
 from connectors.models import Connection, Credential, HealthCheck
 from connectors.pipeline import call_tool
@@ -159,3 +160,14 @@ def test_a_switch_of_nothing_is_refused():
     for wrong in ({"tool": "nothing"}, {"toolset": "nothing"}, {}, {"tool": "probe_echo", "toolset": "core"}):
         with pytest.raises(InvalidValue):
             switch_set(row, enabled=True, actor=ACTOR, **wrong)
+
+
+async def test_a_deleted_connection_leaves_nothing_in_redis():
+    tenant = await in_db(make_tenant)
+    row = await in_db(make_connection, tenant, "memory")
+    caller = await in_db(make_caller, tenant)
+    await call_tool(caller, "cache_set", {"key": "a", "value": 1})
+    pattern = f"*{row.pk.hex}*"
+    assert await in_db(lambda: list(sync_client().scan_iter(pattern)))
+    await in_db(lambda: connection_delete(row, actor=ACTOR))
+    assert not await in_db(lambda: list(sync_client().scan_iter(pattern)))

@@ -30,6 +30,8 @@ def test_a_long_list_is_cut_and_the_answer_says_so():
 def test_what_cannot_be_cut_is_a_clear_error():
     with pytest.raises(InvalidInput, match="longer than 100 characters"):
         shape({"text": "x" * 1000}, limit=100)
+    with pytest.raises(InvalidInput):
+        shape({"text": "x" * 1000, "items": [1, 2, 3]}, limit=100)
 
 
 def test_a_given_result_keeps_its_content_and_meta():

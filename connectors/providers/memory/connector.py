@@ -9,9 +9,10 @@ from pydantic import Field
 
 from common import signing
 from common.redis import async_client
-from connectors.base import CheckResult, Connector, Context, tool
+from connectors.base import CheckResult, ConnectionRef, Connector, Context, tool
 from connectors.errors import ConnectorError, InvalidInput
 from connectors.providers.memory import types as t
+from connectors.providers.memory.purge import purge_connection
 from connectors.providers.memory.settings import MemorySettings
 from connectors.providers.memory.store import Store
 from connectors.providers.memory.values import check_key, check_keys, check_pattern, decode, encode
@@ -38,6 +39,11 @@ class Memory(Connector):
         "with cache_incr, never by reading and writing back. Do not store passwords or other secrets here."
     )
     settings: MemorySettings
+
+    @classmethod
+    def on_deleted(cls, connection: ConnectionRef) -> None:
+        """Take the connection's keys out of Redis."""
+        purge_connection(connection.tenant_id, connection.id)
 
     def __init__(self, connection: Any, settings: Any) -> None:
         super().__init__(connection, settings)
