@@ -98,7 +98,10 @@ def analytics(connection: ConnectionRef, first: date, last: date, currency: str)
     """The figures of get_analytics."""
     total, count = totals(connection, first, last)
     length = (last - first).days + 1
-    before, _ = totals(connection, first - timedelta(days=length), first - timedelta(days=1))
+    earlier = first - timedelta(days=length)
+    before, _ = totals(connection, earlier, first - timedelta(days=1))
+    opened = owned(Order, connection).aggregate(day=Min("business_date"))["day"]
+    comparable = bool(before) and opened <= earlier  # half a period is nothing to compare with
     days = by_day(connection, first, last)
     items = by_item(connection, first, last)
     categories: dict[str, list[Decimal]] = {}
@@ -120,7 +123,7 @@ def analytics(connection: ConnectionRef, first: date, last: date, currency: str)
         "transactions": count,
         "average_order": money(total / count) if count else 0.0,
         "cancelled_orders": cancelled.count(),
-        "growth_percent": round(float((total - before) / before * 100), 1) if before else None,
+        "growth_percent": round(float((total - before) / before * 100), 1) if comparable else None,
         "by_location": by_location(connection, first, last),
         "by_category": [
             {"category": name, "sales": money(sum(sums, ZERO))}

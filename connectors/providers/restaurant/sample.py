@@ -81,11 +81,15 @@ class _Year:
         # Plain tuples: thirty thousand model instances would take longer than writing them.
         self.orders: list[OrderRow] = []
         self.lines: list[LineRow] = []
-        names = [f"{first} {last}" for first in data.FIRST_NAMES for last in data.LAST_NAMES]
-        self.random.shuffle(names)
-        self.guests = names[:320]
+        self.guests = [
+            f"{first} {middle}{last}"
+            for first in data.FIRST_NAMES
+            for middle in data.MIDDLE_NAMES
+            for last in data.LAST_NAMES
+        ]
+        self.random.shuffle(self.guests)
         # Few guests come often, many come once or twice.
-        self.guest_weights = list(accumulate(1 / (rank + 4) for rank in range(len(self.guests))))
+        self.guest_weights = list(accumulate(1 / (rank + 60) for rank in range(len(self.guests))))
         self.hours = list(data.HOURS), list(accumulate(data.HOURS.values()))
 
     def id(self) -> uuid.UUID:

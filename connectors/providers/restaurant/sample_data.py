@@ -93,6 +93,7 @@ FIRST_NAMES = (
     "Anna", "Ben", "Clara", "David", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Katja", "Liam",
     "Mara", "Nora", "Oskar", "Paula", "Quentin", "Rosa", "Samir", "Tilda", "Uma", "Viktor", "Wanda", "Yusuf",
 )  # fmt: skip
+MIDDLE_NAMES = ("", "A. ", "K. ", "M. ", "S. ")
 LAST_NAMES = (
     "Adler", "Bauer", "Costa", "Dietz", "Esposito", "Fischer", "García", "Hansen", "Ivanova", "Jensen",
     "Keller", "Lindqvist", "Moreau", "Novak", "Okafor", "Petrov", "Rossi", "Schmidt", "Tanaka", "Weber",

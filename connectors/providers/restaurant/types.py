@@ -189,7 +189,7 @@ class ReportResult(TypedDict):
 
 
 class Analytics(TypedDict):
-    """Figures over a range of days; ``growth_percent`` compares with as many days before."""
+    """Figures over a range of days; ``growth_percent`` compares with as many days before, where known."""
 
     period: Period
     currency: str

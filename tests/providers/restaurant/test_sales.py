@@ -89,6 +89,15 @@ async def test_analytics_of_nothing_are_zeros(bistro):
     assert answer["best_day"] is None
 
 
+async def test_growth_is_told_only_against_a_whole_period_before(bistro):
+    last = today(bistro.connection)
+    for length, known in ((100, True), (250, False)):
+        first = last - timedelta(days=length)
+        period = {"start_date": first.isoformat(), "end_date": last.isoformat()}
+        answer = await call(bistro, "get_analytics", date_range=period)
+        assert (answer["growth_percent"] is not None) is known
+
+
 async def test_a_range_is_held_to_its_rules(bistro):
     with pytest.raises(InvalidInput, match="after"):
         await call(bistro, "get_analytics", date_range={"start_date": "2026-02-01", "end_date": "2026-01-01"})
