@@ -7,6 +7,8 @@ the same too.
 """
 
 import asyncio
+import contextlib
+import os
 import re
 import threading
 import time
@@ -41,6 +43,7 @@ _SLUG = re.compile(TENANT_SLUG)
 LOOKUP_BURST = 30.0
 LOOKUPS_PER_S = 5.0
 MAX_WAITING_FAILURES = 2_000
+ASK_AGAIN_S = 5.0  # a job that met a database that was away is gone; what was counted stays
 
 
 class AccessDenied(Exception):
@@ -202,9 +205,13 @@ class _Failures:
     """
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Start empty: at first, and in a forked child, whose parent reports its own."""
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, str, str, str], int] = {}
-        self._asked = False
+        self._ask_again = 0.0  # when the writer is asked next, unless it answers before
 
     def add(self, slug: str, key_id: str, address: str, reason: str) -> None:
         if not _SLUG.fullmatch(slug):  # no tenant can have it, and no database has to see it
@@ -214,17 +221,18 @@ class _Failures:
             if what not in self._counts and len(self._counts) >= MAX_WAITING_FAILURES:
                 what = (slug, "", "", reason)
             self._counts[what] = self._counts.get(what, 0) + 1
-            ask, self._asked = not self._asked, True
+            now = time.monotonic()
+            ask = now >= self._ask_again
+            if ask:
+                self._ask_again = now + ASK_AGAIN_S
         if ask:
-            try:
+            with contextlib.suppress(QueueFullError):
                 writer.submit_later("auth_failures", None)
-            except QueueFullError:
-                self._asked = False
 
     def write(self, payloads: list[None]) -> list[None]:
         """Resolve what was counted and hand it to the audit; in the writer thread."""
         with self._lock:
-            waiting, self._counts, self._asked = self._counts, {}, False
+            waiting, self._counts, self._ask_again = self._counts, {}, 0.0
         try:
             ids = self._ids({slug for slug, *_ in waiting} - {""})
         except Exception:
@@ -243,4 +251,5 @@ class _Failures:
 
 _budget = _Budget()
 _failures = _Failures()
+os.register_at_fork(after_in_child=_failures.reset)
 writer.register("auth_failures", _failures.write, order=45)  # type: ignore[arg-type]
