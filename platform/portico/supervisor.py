@@ -113,8 +113,12 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 
 def stop_on_signals() -> None:
-    """Make SIGTERM unwind the stack as Ctrl-C does, so that what was started is ended."""
+    """Make both signals unwind the stack, so that what was started is ended.
+
+    Shells start background jobs with SIGINT ignored; it shall stop this process even so.
+    """
     signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def commands(*, reload: bool) -> dict[str, str]:
