@@ -1,5 +1,7 @@
+import re
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -114,3 +116,11 @@ def test_every_required_tool_is_there_with_its_hint():
     for spec in Restaurant.tools.values():
         if spec.name != "update_order_status":
             assert spec.output_schema is not None
+
+
+def test_the_docs_page_names_every_tool_and_resource():
+    page = (Path(__file__).parents[3] / "docs" / "connectors" / "restaurant.md").read_text()
+    described = set(re.findall(r"^\| `(\w+)` \| (?:reads|write)", page, re.MULTILINE))
+    assert described == set(Restaurant.tools)
+    assert f"{len(Restaurant.tools)} tools" in page
+    assert all(f"`{spec.uri}`" in page for spec in Restaurant.resources)
