@@ -135,6 +135,11 @@ class TenantScopedAdmin(ModelAdmin):
         """Refused: every write goes through a service."""
         raise PermissionDenied
 
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Another tenant's object is not found, whatever the rights."""
+        self.object_or_404(request, object_id)
+        return super().delete_view(request, object_id, extra_context)
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """None: the audit is the history."""
         raise Http404

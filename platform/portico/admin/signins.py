@@ -22,8 +22,8 @@ def _event(request: HttpRequest | None, name: str, user: Any, **more: Any) -> Ev
         tenant_id=more.pop("tenant_id", None),
         kind=AuditEvent.Kind.SIGN_IN,
         name=name,
-        actor_id=str(user.pk) if user is not None else "",
-        actor_name=user.get_username() if user is not None else "",
+        principal_id=f"user:{user.pk}" if user is not None else "",
+        principal_name=user.get_username() if user is not None else "",
         via="admin",
         address=address_of(request) if request is not None else "",
         **more,
@@ -41,6 +41,7 @@ def _write(event: Event) -> None:
 def signed_in(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
     """Record on the platform's chain, and on that of the tenant where the person arrives."""
     _write(_event(request, "signed in", user))
+    request.user = user  # a request that did not pass the middleware has none yet
     request._portico_seat = None  # type: ignore[attr-defined]
     record_entry(request)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
@@ -99,6 +100,17 @@ class PorticoAdminSite(UnfoldAdminSite):
     def search(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Shut: Unfold's search remembers answers across tenants."""
         raise Http404
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """A person's own password; the change is written to the platform's chain."""
+        from portico.admin.acting import actor_of
+        from portico.admin.user_services import record_password_change
+
+        with transaction.atomic():
+            response = super().password_change(request, extra_context)
+            if request.method == "POST" and response.status_code == 302:
+                record_password_change(request.user, actor_of(request))
+        return response
 
     def switch_tenant(self, request: HttpRequest) -> HttpResponse:
         """Move to another tenant (``tenant``: its id, or ``platform``)."""

@@ -55,16 +55,8 @@ def user_update(*, user: Any, actor: Actor, **values: Any) -> Any:
     return user
 
 
-def password_set(*, user: Any, password: str, actor: Actor) -> None:
-    """Give a user a new password (their own doing, or through a link). Raises ``ValidationError``."""
-    _set_password(user, password)
-    with transaction.atomic():
-        user.save(update_fields=["password"])
-        record_password_change(user, actor)
-
-
 def record_password_change(user: Any, actor: Actor) -> None:
-    """Write that a password changed; never which."""
+    """Write that a password changed, never which, inside the transaction that changes it."""
     change = {"password": "changed"}
     record_change(tenant=None, actor=actor, name=f"user:{user.get_username()}", before={}, after=change)
 

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.auth.views import PasswordResetConfirmView
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse, reverse_lazy
 from django.utils.encoding import force_bytes
@@ -140,10 +141,11 @@ class PasswordLinkView(PasswordResetConfirmView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Store, and write that it was done."""
-        response = super().form_valid(form)
         user: Any = form.user
         actor = Actor(id=str(user.pk), name=user.get_username(), address=address_of(self.request), via="link")
-        record_password_change(user, actor)
+        with transaction.atomic():
+            response = super().form_valid(form)
+            record_password_change(user, actor)
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
