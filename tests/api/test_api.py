@@ -1,6 +1,10 @@
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
 from audit.models import AuditEvent
@@ -101,7 +105,12 @@ def test_malformed_json_is_a_problem(root):
 
 
 def test_strangers_get_401_with_a_sentence_that_helps():
-    for api in (client(), client("ptc_000000000000_" + "x" * 43), client("pta_000000000000_x"), client("nonsense")):
+    for api in (
+        client(),
+        client("ptc_000000000000_" + "x" * 43),
+        client("pta_000000000000_x"),
+        client("nonsense"),
+    ):
         answer = api.get("/api/v1/tenants")
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -114,7 +123,15 @@ def test_the_other_tenants_paths_look_absent():
     owner_key = make_key(mine, role="owner")[1]
     owner = make_member(mine, "owner").user
     for api in (client(owner_key), client(user=owner)):
-        for path in ("", "/connections", "/connections/probe", "/access-keys", "/audit", "/tools", "/memberships"):
+        for path in (
+            "",
+            "/connections",
+            "/connections/probe",
+            "/access-keys",
+            "/audit",
+            "/tools",
+            "/memberships",
+        ):
             found = api.get(f"/api/v1/tenants/{theirs.slug}{path}")
             absent = api.get(f"/api/v1/tenants/no-such-tenant{path}")
             assert found.status_code == absent.status_code == 404
@@ -122,7 +139,9 @@ def test_the_other_tenants_paths_look_absent():
         assert [t["slug"] for t in api.get("/api/v1/tenants").json()["results"]] == [mine.slug]
 
 
-@pytest.mark.parametrize(("role", "expected"), [("viewer", 403), ("operator", 403), ("admin", 200), ("owner", 200)])
+@pytest.mark.parametrize(
+    ("role", "expected"), [("viewer", 403), ("operator", 403), ("admin", 200), ("owner", 200)]
+)
 def test_roles_decide_who_configures(role, expected):
     tenant = make_tenant()
     api = client(make_key(tenant, role=role)[1])
@@ -162,11 +181,19 @@ def test_a_token_is_limited_to_its_tenants_reading_and_life():
 def test_credentials_are_written_and_never_read(root):
     tenant = make_tenant()
     path = f"/api/v1/tenants/{tenant.slug}/connections/probe"
-    made = root.put(path, {"connector": "probe", "credential": {"user": "ada", "token": SECRET}}, format="json")
+    made = root.put(
+        path, {"connector": "probe", "credential": {"user": "ada", "token": SECRET}}, format="json"
+    )
     assert made.status_code == 201
     replaced = root.put(f"{path}/credential", {"values": {"token": SECRET + "2"}}, format="json")
     assert replaced.json() == {"fields_set": ["token", "user"]}
-    for answer in (made, replaced, root.get(path), root.get(f"{path}/credential"), root.post(f"{path}/check")):
+    for answer in (
+        made,
+        replaced,
+        root.get(path),
+        root.get(f"{path}/credential"),
+        root.post(f"{path}/check"),
+    ):
         assert SECRET not in answer.content.decode()
     wrong = root.put(f"{path}/credential", {"values": {"token": [SECRET]}}, format="json")
     assert wrong.status_code == 400
@@ -261,7 +288,9 @@ def test_members_service_accounts_and_invitations(root):
         f"{base}/service-accounts/{account['id']}", {"role": "viewer"}, format="json"
     ).json()["role"] == "viewer"  # fmt: skip
     assert root.delete(f"{base}/service-accounts/{account['id']}").status_code == 204
-    invited = root.post(f"{base}/invitations", {"email": "a@example.com", "role": "viewer"}, format="json").json()
+    invited = root.post(
+        f"{base}/invitations", {"email": "a@example.com", "role": "viewer"}, format="json"
+    ).json()
     assert "/invitations/" in invited["link"]
     assert "link" not in root.get(f"{base}/invitations").json()["results"][0]
 
@@ -291,3 +320,37 @@ def test_the_openapi_document_is_valid_31_and_has_a_page():
 def test_a_trailing_slash_keeps_the_method(root):
     answer = root.post("/api/v1/tenants/", {"slug": unique("t")}, format="json")
     assert (answer.status_code, answer.headers["Location"]) == (308, "/api/v1/tenants")
+
+
+def test_tokens_are_made_listed_and_revoked_by_command(capsys):
+    user, tenant = make_user(superuser=True), make_tenant()
+    call_command("api_token", "create", "--user", user.username, "--name", "ci", "--tenant", tenant.slug)
+    secret = capsys.readouterr().out.strip()
+    assert client(secret).get(f"/api/v1/tenants/{tenant.slug}").status_code == 200
+    call_command("api_token", "list")
+    listed = capsys.readouterr().out
+    assert tenant.slug in listed
+    assert secret not in listed
+    call_command("api_token", "revoke", secret[4:16])
+    assert client(secret).get(f"/api/v1/tenants/{tenant.slug}").status_code == 401
+    with pytest.raises(CommandError, match="no active user"):
+        call_command("api_token", "create", "--user", "nobody-here", "--name", "x")
+
+
+def test_the_documented_script_provisions_a_tenant_in_under_ten_calls(live_server):
+    user, slug = make_user(superuser=True), unique("t")
+    token = api_token_create(user=user, name="script", actor=Actor.system("tests"))[1]
+    environment = {**os.environ, "PORTICO_URL": live_server.url, "PORTICO_TOKEN": token}
+    said = [
+        json.loads(
+            subprocess.run(
+                [sys.executable, "docs/examples/provision.py", slug],
+                env=environment, check=True, capture_output=True,
+            ).stdout
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    assert said[0] == said[1]
+    answer = client(said[0]["access_key"]).post("/api/call-tool", {"name": "cache_ping"}, format="json")
+    assert answer.json()["is_error"] is False
+    assert said[0]["mcp_url"].endswith(f"/t/{slug}/mcp")

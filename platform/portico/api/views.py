@@ -1,10 +1,11 @@
 """What the API's views share: authentication, errors, pages, and finding a tenant's things."""
 
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from django.db.models import Model
 from django.http import Http404
+from rest_framework.exceptions import NotAuthenticated, ValidationError
 from rest_framework.pagination import CursorPagination, PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +13,7 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.views import APIView
 
 from portico.api.auth import (
+    HOW,
     Access,
     BasicAuthentication,
     BearerAuthentication,
@@ -36,6 +38,12 @@ class View(APIView):
 
     authentication_classes = [BearerAuthentication, BasicAuthentication, SessionAuthentication]
     permission_classes = [IsAuthenticated]
+
+    def permission_denied(
+        self, request: Request, message: str | None = None, code: str | None = None
+    ) -> NoReturn:
+        """A stranger gets a 401 with a sentence that helps."""
+        raise NotAuthenticated(HOW)
 
     def access(self) -> Access:
         """Who calls."""
@@ -68,8 +76,6 @@ def said(serializer: type[Serializer[Any]], request: Request) -> dict[str, Any]:
     form.is_valid(raise_exception=True)
     unknown = sorted(set(request.data) - set(form.fields))
     if unknown:
-        from rest_framework.exceptions import ValidationError
-
         known = ", ".join(form.fields)
         raise ValidationError(
             {name: [f"There is no such field; the fields are {known}."] for name in unknown}
