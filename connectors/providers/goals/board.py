@@ -9,7 +9,7 @@ transaction itself, which is IMMEDIATE.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import connection
@@ -217,7 +217,7 @@ class Board:
         if self._new:
             Task.unscoped.bulk_create(self._new)
         if self._changed:
-            update_rows(self._changed.values(), _TASK_FIELDS)
+            update_rows(self.scope, self._changed.values(), _TASK_FIELDS)
         if self._goal_changed:
             self.goal.save(update_fields=_GOAL_FIELDS)
 
@@ -228,7 +228,7 @@ def _light_tasks(scope: Scope, goal_ids: list[UUID]) -> QuerySet[Task]:
     return tasks.order_by("position", "number")
 
 
-def update_rows(rows: Iterable[Task], fields: Sequence[str]) -> None:
+def update_rows(scope: Scope, rows: Iterable[Task], fields: Sequence[str]) -> None:
     """Store the given fields of rows, those of them that were loaded.
 
     In place of ``bulk_update``, whose CASE expressions took 30 ms for ten rows; this takes one.
@@ -237,14 +237,22 @@ def update_rows(rows: Iterable[Task], fields: Sequence[str]) -> None:
     for row in rows:
         deferred = row.get_deferred_fields()
         by_fields.setdefault(tuple(name for name in fields if name not in deferred), []).append(row)
+    quote = connection.ops.quote_name
+    key = Task._meta.pk.get_db_prep_save
     for names, same in by_fields.items():
-        columns = [Task._meta.get_field(name) for name in (*names, "id", "tenant")]
-        changes = ", ".join(f"{connection.ops.quote_name(column.column)} = %s" for column in columns[:-2])
-        table = connection.ops.quote_name(Task._meta.db_table)
+        columns: list[Any] = [Task._meta.get_field(name) for name in names]
+        changes = ", ".join(f"{quote(column.column)} = %s" for column in columns)
         with connection.cursor() as cursor:
             cursor.executemany(
-                f"UPDATE {table} SET {changes} WHERE id = %s AND tenant_id = %s",  # noqa: S608  own names only
-                [[c.get_db_prep_save(getattr(row, c.attname), connection) for c in columns] for row in same],
+                f"UPDATE {quote(Task._meta.db_table)} SET {changes} WHERE id = %s AND tenant_id = %s",  # noqa: S608
+                [
+                    [
+                        *(c.get_db_prep_save(getattr(row, c.attname), connection) for c in columns),
+                        key(row.pk, connection),
+                        key(scope.tenant_id, connection),
+                    ]
+                    for row in same
+                ],
             )
 
 

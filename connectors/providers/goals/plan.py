@@ -118,7 +118,7 @@ def redundant_edges(steps: Sequence[Step], levels: Sequence[Sequence[int]]) -> l
     """Dependencies that others imply: ``(step, depends_on)`` where a longer way leads there too."""
     by_key = {step.key: step for step in steps}
     above: dict[int, set[int]] = {}
-    found = []
+    found: list[tuple[int, int]] = []
     for key in (key for level in levels for key in level):
         direct = [other for other in dict.fromkeys(by_key[key].depends_on) if other in by_key]
         indirect = set().union(*(above[other] for other in direct))
