@@ -48,6 +48,7 @@ from tenants.principals import Caller
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = b"2"
+_BLANKS = " \t"  # around a header's value; not every HTTP parser takes them away (RFC 9110, 5.5)
 _ROUTING = {b"mcp-method": "mcp-method", b"mcp-name": "mcp-name"}
 _SAFE_ID = re.compile(rb"^[A-Za-z0-9._:-]{1,64}$")
 _TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -188,7 +189,7 @@ class _Conversation:
         params = message.get("params")
         meta = params.get("_meta") if type(params) is dict else None
         told = self.headers.get(b"mcp-protocol-version")
-        version = told.decode("latin-1") if told is not None else None
+        version = told.decode("latin-1").strip(_BLANKS) if told is not None else None
         method = message.get("method")
         modern = (type(meta) is dict and sdk.VERSION_KEY in meta) or (
             version is not None and version not in sdk.HANDSHAKE_VERSIONS and method != "initialize"
@@ -211,7 +212,7 @@ class _Conversation:
         routing = {"mcp-protocol-version": version} if version else {}
         for name in _ROUTING:
             if (value := self.headers.get(name)) is not None:
-                routing[_ROUTING[name]] = value.decode("latin-1")
+                routing[_ROUTING[name]] = value.decode("latin-1").strip(_BLANKS)
         sdk.check_modern(message, routing)
         params: dict[str, Any] = message["params"]
         meta = params["_meta"]

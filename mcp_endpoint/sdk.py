@@ -201,7 +201,7 @@ class ManyHeaders:
 
     def items(self) -> list[tuple[str, str]]:
         """All lines, also those of one name."""
-        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._lines]
+        return [(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in self._lines]
 
 
 def check_params(method: str, version: str, message: Mapping[str, Any]) -> None:

@@ -1,8 +1,12 @@
-"""Places to speak to, and a real server on a real socket."""
+"""Places to speak to, a real server on a real socket, and the official programs that speak to it."""
 
+import fcntl
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -11,9 +15,15 @@ from django.conf import settings
 from tests.mcp_endpoint.speak import Place, by_door, by_view, make_place
 from tests.services import free_port
 
-DEMO = "demo=tests.mcp_endpoint.demo:Demo"
-if DEMO not in settings.PORTICO_CONNECTORS:
-    settings.PORTICO_CONNECTORS.append(DEMO)
+ROOT = Path(__file__).resolve().parent.parent.parent
+NODE_PACKAGES = [
+    "@modelcontextprotocol/inspector@2.12.0",
+    "@modelcontextprotocol/conformance@0.2.0-alpha.12",
+    "node@22",
+]
+for entry in ("demo=tests.mcp_endpoint.demo:Demo", "fixtures=tests.mcp_endpoint.fixtures_connector:Fixtures"):
+    if entry not in settings.PORTICO_CONNECTORS:
+        settings.PORTICO_CONNECTORS.append(entry)
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +69,29 @@ def base_url(database: None) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def node_tools() -> Path:
+    """The folder of the official programs' packages, installed under var/node at first use."""
+    folder = ROOT / "var" / "node"
+    modules = folder / "node_modules"
+    wanted = [modules / "node" / "bin" / "node"]
+    wanted += [modules / "@modelcontextprotocol" / name for name in ("inspector", "conformance")]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes install once
+        if not all(path.exists() for path in wanted):
+            npm = shutil.which("npm")
+            if npm is None:
+                pytest.skip("npm is not installed, so the official programs cannot be driven")
+            command = [npm, "install", "--no-audit", "--no-fund", "--fetch-retries=1", "--prefix", folder]
+            try:
+                done = subprocess.run(
+                    [*command, *NODE_PACKAGES], capture_output=True, text=True, timeout=240, check=False
+                )
+            except subprocess.TimeoutExpired:
+                pytest.skip("npm did not install the official programs within four minutes")
+            if done.returncode or not all(path.exists() for path in wanted):
+                pytest.skip(f"npm could not install the official programs: {done.stderr[-300:]}")
+    return modules

@@ -2,34 +2,18 @@
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-FOLDER = ROOT / "var" / "node"
-PACKAGES = ["@modelcontextprotocol/inspector@2.12.0", "node@22"]
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")
-def inspector() -> list[str]:
-    """The command, installed under var/node at first use."""
-    program = FOLDER / "node_modules" / ".bin" / "mcp-inspector"
-    if not program.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("npm is not installed, so the official inspector cannot be driven")
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            [npm, "install", "--no-audit", "--no-fund", "--prefix", str(FOLDER), *PACKAGES],
-            capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        if done.returncode or not program.exists():
-            pytest.skip(f"npm could not install the official inspector: {done.stderr[-300:]}")
-    return [str(FOLDER / "node_modules" / "node" / "bin" / "node"), str(program)]
+def inspector(node_tools: Path) -> list[str]:
+    """The command, on the Node that it needs."""
+    return [str(node_tools / "node" / "bin" / "node"), str(node_tools / ".bin" / "mcp-inspector")]
 
 
 def run(inspector, url, key, era, method, *more):
