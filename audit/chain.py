@@ -9,13 +9,26 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from django.db import connection
+from psycopg import ClientCursor
 
 from audit.keys import chain_key, current_kid, seal
 from audit.rows import CHAIN, COLUMNS, HASH, KID, SEQ, Row, seal_row
 
 _TABLE = "audit_auditevent"
 _COPY = f"COPY {_TABLE} ({', '.join(COLUMNS)}) FROM STDIN"
+_TYPES = {
+    "tenant_id": "uuid", "schema": "smallint", "seq": "bigint", "at_us": "bigint", "duration_us": "bigint",
+    "upstream_status": "integer", "count": "integer",
+}  # fmt: skip
+_RECORD = [f"{column} {_TYPES.get(column, 'text')}" for column in COLUMNS]
+_FROM_JSON = (
+    f"INSERT INTO {_TABLE} ({', '.join(COLUMNS)}) "  # noqa: S608
+    f"SELECT * FROM json_to_recordset(%s::json) AS row({', '.join(_RECORD)}); "
+)
+_MOVE = "UPDATE audit_audithead SET seq = {0}, hash = {0}, key_ring_id = {0}, mac = {0} WHERE chain = {0};"
+FEW = 32
 # One statement per chunk: each statement hands the interpreter to the event loop and back.
 _CHUNKS = (64, 16, 4, 1)
 
@@ -34,8 +47,11 @@ def _append(rows: Sequence[Row]) -> list[int]:
         row[SEQ] = seq + 1
         row[HASH] = seal_row(row, previous, chain_key(row[KID]))
         heads[row[CHAIN]] = (seq + 1, row[HASH])
-    _insert(rows)
-    _move_heads(names, heads)
+    moves = _moves(names, heads)
+    if connection.vendor == "postgresql":
+        _write_postgresql(rows, moves)
+    else:
+        _write_sqlite(rows, moves)
     return [row[SEQ] for row in rows]
 
 
@@ -67,18 +83,37 @@ def _select_heads(names: list[str]) -> dict[str, tuple[int, str]]:
     return {chain: (seq, digest) for chain, seq, digest in found}
 
 
-def _insert(rows: Sequence[Row]) -> None:
+def _moves(names: list[str], heads: dict[str, tuple[int, str]]) -> list[tuple[Any, ...]]:
+    kid = current_kid()
+    return [(*heads[name], kid, seal(kid, "head", name, *heads[name]), name) for name in names]
+
+
+def _write_postgresql(rows: Sequence[Row], moves: list[tuple[Any, ...]]) -> None:
+    """Few rows go with the heads in one round trip, as JSON; for many COPY is cheaper."""
+    with ClientCursor(connection.connection) as cursor:
+        if len(rows) <= FEW:
+            sql, values = (
+                _FROM_JSON,
+                [orjson.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows]).decode()],
+            )
+        else:
+            with cursor.copy(_COPY) as copy:
+                copy.write("".join(map(_copy_line, rows)))
+            sql, values = "", []
+        cursor.execute(
+            sql + _MOVE.format("%s") * len(moves), [*values, *(value for move in moves for value in move)]
+        )
+
+
+def _write_sqlite(rows: Sequence[Row], moves: list[tuple[Any, ...]]) -> None:
     raw = connection.connection
-    if connection.vendor == "postgresql":
-        with raw.cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.write("".join(map(_copy_line, rows)))
-        return
     start = 0
     for size in _CHUNKS:
         while len(rows) - start >= size:
             values = [value for row in rows[start : start + size] for value in row]
             raw.execute(_insert_sql(size), values)
             start += size
+    raw.executemany(_MOVE.format("?"), moves)
 
 
 @lru_cache(maxsize=8)
@@ -102,24 +137,6 @@ def _copy_line(row: Row) -> str:
     ):
         return line + "\n"
     return "\t".join("\\N" if value is None else str(value).translate(_ESCAPES) for value in row) + "\n"
-
-
-def _move_heads(names: list[str], heads: dict[str, tuple[int, str]]) -> None:
-    kid = current_kid()
-    values: list[tuple[Any, ...]] = []
-    for name in names:
-        seq, digest = heads[name]
-        values.append((seq, digest, kid, seal(kid, "head", name, seq, digest), name))
-    raw = connection.connection
-    sql = "UPDATE audit_audithead SET seq = {0}, hash = {0}, key_ring_id = {0}, mac = {0} WHERE chain = {0}"
-    if connection.vendor == "postgresql":
-        with raw.cursor() as cursor:
-            if len(values) == 1:
-                cursor.execute(sql.format("%s"), values[0])
-            else:
-                cursor.executemany(sql.format("%s"), values)
-    else:
-        raw.executemany(sql.format("?"), values)
 
 
 def head_is_sealed(chain: str, seq: int, digest: str, kid: str, mac: str) -> bool:

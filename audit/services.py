@@ -7,7 +7,7 @@ step; where nobody waits ``record_later``.
 
 import uuid
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -18,43 +18,10 @@ from audit.chain import write_rows
 from audit.events import Event
 from audit.failures import failures
 from audit.models import AuditEvent
+from audit.people import ActorLike, CallerLike
 from audit.rows import CHAIN, prepare
 from common.redaction import MASK, is_secret_name
 from common.writer import writer
-
-
-class ActorLike(Protocol):
-    """Who changes something: ``tenants.principals.Actor``, which this room may not import."""
-
-    @property
-    def id(self) -> str:
-        """The user's or principal's id."""
-
-    @property
-    def name(self) -> str:
-        """What people call them."""
-
-    @property
-    def address(self) -> str:
-        """Where they came from."""
-
-    @property
-    def via(self) -> str:
-        """The door they came through."""
-
-
-class CallerLike(Protocol):
-    """An authenticated caller: ``tenants.principals.Caller``, which this room may not import."""
-
-    tenant: Any
-    principal_id: UUID
-    principal_kind: Any
-    principal_name: str
-    key_id: str
-    address: str
-    client: Any
-    actor: Any
-    via: str
 
 
 async def record(event: Event, *, deadline: float | None = None) -> None:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audit.archive import verify_archive
 from audit.checkpoints import read_log
-from audit.verification import VerificationReport, all_chains, chain_of, verify
+from audit.verification import KnownHead, VerificationReport, all_chains, chain_of, verify
 
 
 class Command(BaseCommand):
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         if options["archive"]:
             self._finish([verify_archive(options["archive"])])
             return
-        known = ()
+        known: tuple[KnownHead, ...] = ()
         if options["against"]:
             with options["against"].open(encoding="utf-8", errors="replace") as log:
                 known = tuple(read_log(log))
