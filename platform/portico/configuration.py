@@ -186,6 +186,9 @@ _PARSERS: dict[str, Callable[[environ.Env, Setting, str], Any]] = {
         _DATABASES, "postgres://user:password@host:5432/portico or sqlite:////folder/portico.sqlite3"
     ),
     "Redis URL": _url(_REDIS, "redis://host:6379/0, rediss://host:6379/0 or unix:///folder/redis.sock"),
+    "mail URL": _url(
+        ("smtp", "smtps", "smtp+tls", "smtp+ssl"), "smtp+tls://user:password@mail.example.com:587"
+    ),
     "key ring": _keys,
     "path": lambda _env, _setting, raw: str(Path(raw).expanduser().absolute()),
 }

@@ -140,6 +140,15 @@ SETTINGS: tuple[Setting, ...] = (
         default_text="the host of `PORTICO_PUBLIC_URL`, and this machine",
     ),
     Setting(
+        "EMAIL_URL",
+        "mail URL",
+        "",
+        "The server that mails invitation and password links: `smtp+tls://user:password@host:587`. "
+        "Without it they are shown to whoever makes them.",
+        secret=True,
+    ),
+    Setting("PORTICO_MAIL_FROM", "text", "portico@localhost", "The sender of those mails."),
+    Setting(
         "PORTICO_CONNECTORS",
         "connectors",
         [],

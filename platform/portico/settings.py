@@ -196,6 +196,17 @@ if IN_PRODUCTION and "collectstatic" not in sys.argv and not STATIC_ROOT.exists(
         "The files of the admin have not been collected; run: python manage.py collectstatic --noinput."
     )
 
+# --- Mail ----------------------------------------------------------------------------
+_mail: dict[str, Any] = environ.Env.email_url_config(_config["EMAIL_URL"]) if _config["EMAIL_URL"] else {}
+EMAIL_HOST: str = _mail.get("EMAIL_HOST") or ""
+EMAIL_PORT: int = _mail.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER: str = _mail.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD: str = _mail.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS: bool = bool(_mail.get("EMAIL_USE_TLS"))
+EMAIL_USE_SSL: bool = bool(_mail.get("EMAIL_USE_SSL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL: str = _config["PORTICO_MAIL_FROM"]
+
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

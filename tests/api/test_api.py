@@ -291,7 +291,7 @@ def test_members_service_accounts_and_invitations(root):
     invited = root.post(
         f"{base}/invitations", {"email": "a@example.com", "role": "viewer"}, format="json"
     ).json()
-    assert "/invitations/" in invited["link"]
+    assert "/invitation/" in invited["link"]
     assert "link" not in root.get(f"{base}/invitations").json()["results"][0]
 
 
@@ -354,3 +354,11 @@ def test_the_documented_script_provisions_a_tenant_in_under_ten_calls(live_serve
     answer = client(said[0]["access_key"]).post("/api/call-tool", {"name": "cache_ping"}, format="json")
     assert answer.json()["is_error"] is False
     assert said[0]["mcp_url"].endswith(f"/t/{slug}/mcp")
+
+
+def test_an_invitation_is_mailed_where_a_server_is_set_and_its_link_is_not_shown(root, settings, mailoutbox):
+    settings.EMAIL_HOST = "mail.example.com"
+    base = f"/api/v1/tenants/{make_tenant().slug}"
+    invited = root.post(f"{base}/invitations", {"email": "b@example.com", "role": "viewer"}, format="json").json()
+    assert (invited["mailed"], "link" in invited) == (True, False)
+    assert "/invitation/" in mailoutbox[-1].body

@@ -6,16 +6,19 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.http import Http404
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from connectors.models import ToolPermission
 from connectors.services import permission_set
+from portico.admin.links import absolute
 from portico.api import serializers as shapes
 from portico.api.errors import Problem
 from portico.api.idempotency import idempotent
 from portico.api.views import View, one, one_by_id, said
+from portico.mail import mail_link
 from tenants import services
 from tenants.errors import InvalidValue
 from tenants.models import AccessKey, Invitation, Membership, Principal, ServiceAccount, Tenant
@@ -48,7 +51,7 @@ class Tenants(View):
         values = said(shapes.TenantWrite, request)
         if "slug" not in values:
             raise InvalidValue("Write the tenant's slug.", "slug")
-        tenant, _ = put_tenant(self, values.pop("slug"), values, create_only=True)
+        tenant, _new = put_tenant(self, values.pop("slug"), values, create_only=True)
         return Response(shapes.TenantSerializer(tenant).data, status=201)
 
 
@@ -236,12 +239,19 @@ class Invitations(View):
     )
     @idempotent
     def post(self, request: Request, slug: str) -> Response:
-        """Invite somebody; the answer has the link, which is shown only here."""
+        """Invite somebody: by mail, or where that is not set up with a link shown only here."""
         tenant = self.tenant(slug, Role.ADMIN)
         values = said(shapes.InvitationWrite, request)
         row, token = services.invitation_create(tenant=tenant, actor=self.access().actor, **values)
-        link = public_url(reverse("invitation", args=[token]))
-        return Response({**shapes.InvitationSerializer(row).data, "link": link}, status=201)
+        link = absolute(reverse("admin:accept_invitation", args=[token]))
+        mailed = mail_link(
+            row.email,
+            subject=_("Invitation to %(tenant)s") % {"tenant": tenant.name},
+            sentence=_("You are invited to %(tenant)s. This link works once:") % {"tenant": tenant.name},
+            link=link,
+        )
+        shown = {} if mailed else {"link": link}
+        return Response({**shapes.InvitationSerializer(row).data, "mailed": mailed, **shown}, status=201)
 
 
 class InvitationDetail(View):
@@ -253,14 +263,6 @@ class InvitationDetail(View):
         row = one_by_id(Invitation, self.tenant(slug, Role.ADMIN), pk)
         services.invitation_revoke(invitation=row, actor=self.access().actor)
         return Response(status=204)
-
-
-def public_url(path: str) -> str:
-    """A path of this site under the public URL, never under the request's host."""
-    from django.conf import settings
-
-    prefix = settings.PUBLIC_PATH
-    return f"{settings.PORTICO_PUBLIC_URL}{path.removeprefix(prefix) if prefix else path}"
 
 
 class Permissions(View):
