@@ -215,7 +215,7 @@ class Board:
 
     def _store(self) -> None:
         if self._new:
-            Task.unscoped.bulk_create(self._new)
+            Task.objects.bulk_create(self._new)
         if self._changed:
             update_rows(self.scope, self._changed.values(), _TASK_FIELDS)
         if self._goal_changed:

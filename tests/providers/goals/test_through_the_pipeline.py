@@ -7,8 +7,10 @@ import pytest
 
 from common.db import in_db
 from connectors.pipeline import UnknownTool, call_tool
+from connectors.providers.goals.models import Counter, Goal, Task, TaskNote
 from connectors.reading import ResourceNotFound, list_resources, read_resource
-from tests.factories import make_caller, make_connection, make_tenant
+from connectors.services import connection_delete
+from tests.factories import SYSTEM, make_caller, make_connection, make_tenant
 
 
 async def test_callers_of_two_tenants_and_two_connections_each_have_their_own_goals():
@@ -70,3 +72,19 @@ async def test_arguments_that_break_the_schema_are_named(tool, arguments, word):
     assert result.is_error
     assert result.error_type == "validation"
     assert word in json.loads(result.content[0].text)["error"]
+
+
+async def test_a_deleted_connection_takes_its_goals_along_and_leaves_the_others_alone():
+    tenant = await in_db(make_tenant)
+    for slug in ("goals", "later"):
+        row = await in_db(make_connection, tenant, "goals", slug)
+    caller = await in_db(make_caller, tenant)
+    for prefix in ("", "later__"):
+        await call_tool(caller, f"{prefix}create_goal", {"description": "x"})
+        await call_tool(caller, f"{prefix}add_task", {"goal_id": "GOAL-0001", "description": "y"})
+        await call_tool(caller, f"{prefix}add_task_note", {"task_id": "TASK-0001", "note": "z"})
+    gone = row.pk
+    await in_db(connection_delete, row, actor=SYSTEM)
+    for model in (Goal, Task, TaskNote, Counter):
+        assert await in_db(model.objects.filter(tenant=tenant, connection_id=gone).count) == 0
+    assert (await call_tool(caller, "get_task", {"task_id": "TASK-0001"})).structured["notes"]
