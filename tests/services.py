@@ -58,7 +58,9 @@ class Services:
         )  # fmt: skip
         for _ in range(300):
             ready = subprocess.run(
-                [bin_folder / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres"], check=False, cwd="/"
+                [bin_folder / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres"],
+                check=False,
+                cwd="/",
             )
             if ready.returncode == 0:
                 return f"postgres://postgres@127.0.0.1:{port}/postgres"

@@ -9,172 +9,341 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('tenants', '0001_initial'),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Connection',
+            name="Connection",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('connector', models.CharField(help_text="The connector's slug.", max_length=40)),
-                ('slug', models.CharField(help_text='Names the connection in patterns and, from the second of a connector on, in tool names.', max_length=14, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9]{1,13}$', '2 to 14 small letters and digits, a letter first.')])),
-                ('name', models.CharField(max_length=80)),
-                ('settings', models.JSONField(blank=True, default=dict)),
-                ('credential_mode', models.CharField(choices=[('none', 'None: the connector needs none, or the caller brings it'), ('shared', 'Shared: one credential for all members'), ('principal', 'Personal: each member connects their own account')], default='none', max_length=10)),
-                ('enabled', models.BooleanField(default=True)),
-                ('read_only', models.BooleanField(default=False, help_text='Tools that write are neither listed nor called.')),
-                ('is_primary', models.BooleanField(default=False, editable=False)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('seen_tools', models.JSONField(default=list, editable=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('tenant', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='connections', to='tenants.tenant')),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("connector", models.CharField(help_text="The connector's slug.", max_length=40)),
+                (
+                    "slug",
+                    models.CharField(
+                        help_text="Names the connection in patterns and, from the second of a connector on, in tool names.",
+                        max_length=14,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z][a-z0-9]{1,13}$", "2 to 14 small letters and digits, a letter first."
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=80)),
+                ("settings", models.JSONField(blank=True, default=dict)),
+                (
+                    "credential_mode",
+                    models.CharField(
+                        choices=[
+                            ("none", "None: the connector needs none, or the caller brings it"),
+                            ("shared", "Shared: one credential for all members"),
+                            ("principal", "Personal: each member connects their own account"),
+                        ],
+                        default="none",
+                        max_length=10,
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "read_only",
+                    models.BooleanField(
+                        default=False, help_text="Tools that write are neither listed nor called."
+                    ),
+                ),
+                ("is_primary", models.BooleanField(default=False, editable=False)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("seen_tools", models.JSONField(default=list, editable=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="connections",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['slug'],
-                'abstract': False,
-                'base_manager_name': 'unscoped',
-                'default_manager_name': 'unscoped',
+                "ordering": ["slug"],
+                "abstract": False,
+                "base_manager_name": "unscoped",
+                "default_manager_name": "unscoped",
             },
             managers=[
-                ('unscoped', django.db.models.manager.Manager()),
+                ("unscoped", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='Artifact',
+            name="Artifact",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200)),
-                ('mime_type', models.CharField(max_length=100)),
-                ('digest', models.CharField(max_length=64)),
-                ('size', models.PositiveIntegerField()),
-                ('data', models.BinaryField()),
-                ('expires_at', models.DateTimeField(db_index=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('principal', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenants.principal')),
-                ('tenant', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
-                ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connectors.connection')),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("mime_type", models.CharField(max_length=100)),
+                ("digest", models.CharField(max_length=64)),
+                ("size", models.PositiveIntegerField()),
+                ("data", models.BinaryField()),
+                ("expires_at", models.DateTimeField(db_index=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "principal",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="tenants.principal",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+                (
+                    "connection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="connectors.connection",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
-                'base_manager_name': 'unscoped',
-                'default_manager_name': 'unscoped',
+                "abstract": False,
+                "base_manager_name": "unscoped",
+                "default_manager_name": "unscoped",
             },
             managers=[
-                ('unscoped', django.db.models.manager.Manager()),
+                ("unscoped", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='Credential',
+            name="Credential",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(default='settings', max_length=20)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('ciphertext', models.BinaryField()),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='credentials', to='connectors.connection')),
-                ('principal', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.principal')),
-                ('tenant', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("kind", models.CharField(default="settings", max_length=20)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("ciphertext", models.BinaryField()),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "connection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="credentials",
+                        to="connectors.connection",
+                    ),
+                ),
+                (
+                    "principal",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.principal",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
-                'base_manager_name': 'unscoped',
-                'default_manager_name': 'unscoped',
+                "abstract": False,
+                "base_manager_name": "unscoped",
+                "default_manager_name": "unscoped",
             },
             managers=[
-                ('unscoped', django.db.models.manager.Manager()),
+                ("unscoped", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='HealthCheck',
+            name="HealthCheck",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('ok', models.BooleanField()),
-                ('message', models.CharField(max_length=500)),
-                ('details', models.JSONField(default=dict)),
-                ('latency_ms', models.PositiveIntegerField(default=0)),
-                ('checked_at', models.DateTimeField(auto_now=True)),
-                ('connection', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='health', to='connectors.connection')),
-                ('tenant', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("ok", models.BooleanField()),
+                ("message", models.CharField(max_length=500)),
+                ("details", models.JSONField(default=dict)),
+                ("latency_ms", models.PositiveIntegerField(default=0)),
+                ("checked_at", models.DateTimeField(auto_now=True)),
+                (
+                    "connection",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="health",
+                        to="connectors.connection",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
-                'base_manager_name': 'unscoped',
-                'default_manager_name': 'unscoped',
+                "abstract": False,
+                "base_manager_name": "unscoped",
+                "default_manager_name": "unscoped",
             },
             managers=[
-                ('unscoped', django.db.models.manager.Manager()),
+                ("unscoped", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='ToolPermission',
+            name="ToolPermission",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('role', models.CharField(choices=[('viewer', 'Viewer'), ('operator', 'Operator'), ('admin', 'Admin'), ('owner', 'Owner')], max_length=10)),
-                ('allow', models.JSONField(blank=True, default=list)),
-                ('deny', models.JSONField(blank=True, default=list)),
-                ('tenant', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='tool_permissions', to='tenants.tenant')),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("viewer", "Viewer"),
+                            ("operator", "Operator"),
+                            ("admin", "Admin"),
+                            ("owner", "Owner"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("allow", models.JSONField(blank=True, default=list)),
+                ("deny", models.JSONField(blank=True, default=list)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tool_permissions",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
-                'base_manager_name': 'unscoped',
-                'default_manager_name': 'unscoped',
+                "abstract": False,
+                "base_manager_name": "unscoped",
+                "default_manager_name": "unscoped",
             },
             managers=[
-                ('unscoped', django.db.models.manager.Manager()),
+                ("unscoped", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='ToolSwitch',
+            name="ToolSwitch",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('toolset', models.CharField(blank=True, default='', max_length=40)),
-                ('tool', models.CharField(blank=True, default='', max_length=48)),
-                ('enabled', models.BooleanField()),
-                ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='switches', to='connectors.connection')),
-                ('tenant', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("toolset", models.CharField(blank=True, default="", max_length=40)),
+                ("tool", models.CharField(blank=True, default="", max_length=48)),
+                ("enabled", models.BooleanField()),
+                (
+                    "connection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="switches",
+                        to="connectors.connection",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
-                'base_manager_name': 'unscoped',
-                'default_manager_name': 'unscoped',
+                "abstract": False,
+                "base_manager_name": "unscoped",
+                "default_manager_name": "unscoped",
             },
             managers=[
-                ('unscoped', django.db.models.manager.Manager()),
+                ("unscoped", django.db.models.manager.Manager()),
             ],
         ),
         migrations.AddConstraint(
-            model_name='connection',
-            constraint=models.UniqueConstraint(fields=('tenant', 'slug'), name='one_connection_per_slug'),
+            model_name="connection",
+            constraint=models.UniqueConstraint(fields=("tenant", "slug"), name="one_connection_per_slug"),
         ),
         migrations.AddConstraint(
-            model_name='connection',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_primary', True)), fields=('tenant', 'connector'), name='one_primary_per_connector'),
+            model_name="connection",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_primary", True)),
+                fields=("tenant", "connector"),
+                name="one_primary_per_connector",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='credential',
-            constraint=models.UniqueConstraint(condition=models.Q(('principal__isnull', True)), fields=('connection', 'kind'), name='one_shared_credential'),
+            model_name="credential",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("principal__isnull", True)),
+                fields=("connection", "kind"),
+                name="one_shared_credential",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='credential',
-            constraint=models.UniqueConstraint(condition=models.Q(('principal__isnull', False)), fields=('connection', 'principal', 'kind'), name='one_credential_per_principal'),
+            model_name="credential",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("principal__isnull", False)),
+                fields=("connection", "principal", "kind"),
+                name="one_credential_per_principal",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='toolpermission',
-            constraint=models.UniqueConstraint(fields=('tenant', 'role'), name='one_rule_per_role'),
+            model_name="toolpermission",
+            constraint=models.UniqueConstraint(fields=("tenant", "role"), name="one_rule_per_role"),
         ),
         migrations.AddConstraint(
-            model_name='toolswitch',
-            constraint=models.UniqueConstraint(fields=('connection', 'toolset', 'tool'), name='one_switch_per_target'),
+            model_name="toolswitch",
+            constraint=models.UniqueConstraint(
+                fields=("connection", "toolset", "tool"), name="one_switch_per_target"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='toolswitch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('toolset', ''), models.Q(('tool', ''), _negated=True)), models.Q(models.Q(('toolset', ''), _negated=True), ('tool', '')), _connector='OR'), name='switch_is_of_a_toolset_or_a_tool'),
+            model_name="toolswitch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("toolset", ""), models.Q(("tool", ""), _negated=True)),
+                    models.Q(models.Q(("toolset", ""), _negated=True), ("tool", "")),
+                    _connector="OR",
+                ),
+                name="switch_is_of_a_toolset_or_a_tool",
+            ),
         ),
     ]

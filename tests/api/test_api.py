@@ -359,6 +359,8 @@ def test_the_documented_script_provisions_a_tenant_in_under_ten_calls(live_serve
 def test_an_invitation_is_mailed_where_a_server_is_set_and_its_link_is_not_shown(root, settings, mailoutbox):
     settings.EMAIL_HOST = "mail.example.com"
     base = f"/api/v1/tenants/{make_tenant().slug}"
-    invited = root.post(f"{base}/invitations", {"email": "b@example.com", "role": "viewer"}, format="json").json()
+    invited = root.post(
+        f"{base}/invitations", {"email": "b@example.com", "role": "viewer"}, format="json"
+    ).json()
     assert (invited["mailed"], "link" in invited) == (True, False)
     assert "/invitation/" in mailoutbox[-1].body
