@@ -36,7 +36,7 @@ class TenantWrite(serializers.Serializer[Any]):
     slug = serializers.CharField(max_length=40, required=False)
     name = serializers.CharField(max_length=120, required=False)
     time_zone = serializers.CharField(max_length=64, required=False)
-    read_only = serializers.BooleanField(required=False)
+    read_only = serializers.BooleanField(required=False)  # type: ignore[assignment]
     audit_retention_days = serializers.IntegerField(min_value=0, max_value=36500, required=False)
     audit_legal_hold = serializers.BooleanField(required=False)
 
@@ -126,7 +126,7 @@ class ConnectionWrite(serializers.Serializer[Any]):
     credential_mode = serializers.ChoiceField(choices=Connection.CredentialMode.choices, required=False)
     credential = serializers.DictField(required=False, write_only=True)
     enabled = serializers.BooleanField(required=False)
-    read_only = serializers.BooleanField(required=False)
+    read_only = serializers.BooleanField(required=False)  # type: ignore[assignment]
 
 
 class CredentialWrite(serializers.Serializer[Any]):
@@ -194,7 +194,7 @@ class AccessKeyWrite(serializers.Serializer[Any]):
     role = serializers.ChoiceField(choices=ROLES, required=False)
     allow = serializers.ListField(child=serializers.CharField(max_length=100), required=False)
     deny = serializers.ListField(child=serializers.CharField(max_length=100), required=False)
-    read_only = serializers.BooleanField(required=False)
+    read_only = serializers.BooleanField(required=False)  # type: ignore[assignment]
     networks = serializers.ListField(child=serializers.CharField(max_length=64), required=False)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 
@@ -205,7 +205,7 @@ class AccessKeyChange(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80, required=False)
     allow = serializers.ListField(child=serializers.CharField(max_length=100), required=False)
     deny = serializers.ListField(child=serializers.CharField(max_length=100), required=False)
-    read_only = serializers.BooleanField(required=False)
+    read_only = serializers.BooleanField(required=False)  # type: ignore[assignment]
     networks = serializers.ListField(child=serializers.CharField(max_length=64), required=False)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 

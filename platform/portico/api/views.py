@@ -56,7 +56,7 @@ class View(APIView):
     def page(self, rows: Any, serializer: type[BaseSerializer[Any]], pages: Any = None) -> Response:
         """A page of rows, or what ``pages`` (a paginator) makes of them."""
         paginator = pages or Pages()
-        found = paginator.paginate_queryset(rows, self.request, view=self)
+        found: Any = paginator.paginate_queryset(rows, self.request, view=self)
         answer: Response = paginator.get_paginated_response(serializer(found, many=True).data)
         return answer
 
