@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import orjson
 from django.db import connection
 from psycopg import ClientCursor
 
@@ -18,17 +17,8 @@ from audit.rows import CHAIN, COLUMNS, HASH, KID, SEQ, Row, seal_row
 
 _TABLE = "audit_auditevent"
 _COPY = f"COPY {_TABLE} ({', '.join(COLUMNS)}) FROM STDIN"
-_TYPES = {
-    "tenant_id": "uuid", "schema": "smallint", "seq": "bigint", "at_us": "bigint", "duration_us": "bigint",
-    "upstream_status": "integer", "count": "integer",
-}  # fmt: skip
-_RECORD = [f"{column} {_TYPES.get(column, 'text')}" for column in COLUMNS]
-_FROM_JSON = (
-    f"INSERT INTO {_TABLE} ({', '.join(COLUMNS)}) "  # noqa: S608
-    f"SELECT * FROM json_to_recordset(%s::json) AS row({', '.join(_RECORD)}); "
-)
+_LOCK = "SELECT chain, seq, hash FROM audit_audithead WHERE chain IN ({}) ORDER BY chain FOR NO KEY UPDATE"
 _MOVE = "UPDATE audit_audithead SET seq = {0}, hash = {0}, key_ring_id = {0}, mac = {0} WHERE chain = {0};"
-FEW = 32
 # One statement per chunk: each statement hands the interpreter to the event loop and back.
 _CHUNKS = (64, 16, 4, 1)
 
@@ -71,13 +61,10 @@ def _lock_heads(names: list[str]) -> dict[str, tuple[int, str]]:
 def _select_heads(names: list[str]) -> dict[str, tuple[int, str]]:
     raw = connection.connection
     if connection.vendor == "postgresql":
-        cursor = raw.cursor()
-        cursor.execute(
-            "SELECT chain, seq, hash FROM audit_audithead WHERE chain = ANY(%s) ORDER BY chain FOR NO KEY UPDATE",
-            (names,),
-            prepare=False,
-        )
-        return {chain: (seq, digest) for chain, seq, digest in cursor.fetchall()}
+        with ClientCursor(raw) as cursor:
+            marks = ",".join(["%s"] * len(names))
+            cursor.execute(_LOCK.format(marks), names)
+            return {chain: (seq, digest) for chain, seq, digest in cursor.fetchall()}
     marks = ",".join("?" * len(names))  # the transaction is IMMEDIATE: it holds the write lock already
     found = raw.execute(f"SELECT chain, seq, hash FROM audit_audithead WHERE chain IN ({marks})", names)  # noqa: S608
     return {chain: (seq, digest) for chain, seq, digest in found}
@@ -89,20 +76,10 @@ def _moves(names: list[str], heads: dict[str, tuple[int, str]]) -> list[tuple[An
 
 
 def _write_postgresql(rows: Sequence[Row], moves: list[tuple[Any, ...]]) -> None:
-    """Few rows go with the heads in one round trip, as JSON; for many COPY is cheaper."""
-    with ClientCursor(connection.connection) as cursor:
-        if len(rows) <= FEW:
-            sql, values = (
-                _FROM_JSON,
-                [orjson.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows]).decode()],
-            )
-        else:
-            with cursor.copy(_COPY) as copy:
-                copy.write("".join(map(_copy_line, rows)))
-            sql, values = "", []
-        cursor.execute(
-            sql + _MOVE.format("%s") * len(moves), [*values, *(value for move in moves for value in move)]
-        )
+    with ClientCursor(connection.connection) as cursor:  # several statements in one round trip
+        with cursor.copy(_COPY) as copy:
+            copy.write("".join(map(_copy_line, rows)))
+        cursor.execute(_MOVE.format("%s") * len(moves), [value for move in moves for value in move])
 
 
 def _write_sqlite(rows: Sequence[Row], moves: list[tuple[Any, ...]]) -> None:
