@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from mcp_endpoint.exchange import Inbound, exchange
-from mcp_endpoint.wire import BodyTooLarge, ClientGone, Header, Reply, error_frame
+from mcp_endpoint.wire import BodyTimeout, BodyTooLarge, ClientGone, Header, Reply, error_frame
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -57,8 +57,11 @@ async def mcp_app(scope: MutableMapping[str, Any], receive: Receive, send: Send)
             raise ClientGone
         body: bytes = message.get("body", b"")
         if message.get("more_body"):
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                body = await _read_rest(receive, body, limit)
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT_S):
+                    body = await _read_rest(receive, body, limit)
+            except TimeoutError:
+                raise BodyTimeout from None
         if len(body) > limit:
             raise BodyTooLarge
         return body
@@ -72,7 +75,7 @@ async def mcp_app(scope: MutableMapping[str, Any], receive: Receive, send: Send)
             await _send_reply(send, reply)
         elif wire.opened:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-    except (OSError, TimeoutError):  # the client has gone, or never sent what it announced
+    except OSError:  # the client has gone while it was answered
         return
 
 

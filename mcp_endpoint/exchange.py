@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import Error as DatabaseError
 
 from common.log_context import request_context, tenant_context
-from common.strict_json import StrictJSONError, loads
 from connectors import pipeline
 from connectors.pipeline import CallInfo, ServiceUnavailable
-from mcp_endpoint import handlers, lists, origin, sdk, sessions
+from mcp_endpoint import handlers, lists, messages, origin, sdk, sessions
 from mcp_endpoint.channel import LiveChannel, level_of
 from mcp_endpoint.stream import EventStream
 from mcp_endpoint.turn import Turn, cancel_running, register, unregister
@@ -30,7 +30,7 @@ from mcp_endpoint.wire import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     LEGACY_REQUEST_CANCELLED,
-    PARSE_ERROR,
+    BodyTimeout,
     BodyTooLarge,
     ClientGone,
     Header,
@@ -134,12 +134,12 @@ class _Conversation:
         request_id: Any = None
         try:
             limit = settings.PORTICO_MAX_BODY
-            if _announced(self.headers.get(b"content-length", b"0")) > limit:
+            if messages.announced(self.headers.get(b"content-length", b"0")) > limit:
                 raise BodyTooLarge
             caller = await self._authenticate()
             tenant_context.set(caller.tenant.slug)
             self._check_media_types()
-            message = _parse(await self.request.read_body(limit))
+            message = messages.parse(await self.request.read_body(limit))
             if type(message.get("id")) in (int, str):
                 request_id = message["id"]
             return await self._answer_message(caller, message)
@@ -148,6 +148,13 @@ class _Conversation:
         except BodyTooLarge:
             text = f"The body is larger than {settings.PORTICO_MAX_BODY:,} bytes."
             return self._error(ProtocolError(INVALID_REQUEST, text, status=413), None)
+        except BodyTimeout:
+            text = "The body did not arrive in time."
+            return self._error(ProtocolError(INVALID_REQUEST, text, status=408), None)
+        except ClientGone:
+            raise
+        except Exception as error:
+            return self._error(self._failure("a message", error, status=503), request_id)
 
     async def _authenticate(self) -> Caller:
         """The caller behind the bearer secret. Raises ProtocolError with 401 or 503."""
@@ -172,11 +179,11 @@ class _Conversation:
 
     def _check_media_types(self) -> None:
         content_type = self.headers.get(b"content-type", b"")
-        if not _is_json(content_type[:200]):
+        if not messages.is_json(content_type[:200]):
             raise ProtocolError(
                 INVALID_REQUEST, "Send the body with 'Content-Type: application/json'.", status=415
             )
-        self.json_accepted, self.sse_accepted = _accepts(self.headers.get(b"accept", b"*/*")[:500])
+        self.json_accepted, self.sse_accepted = messages.accepts(self.headers.get(b"accept", b"*/*")[:500])
         if not self.json_accepted and not self.sse_accepted:
             raise ProtocolError(
                 INVALID_REQUEST,
@@ -196,7 +203,7 @@ class _Conversation:
         )
         if "method" not in message and ("result" in message or "error" in message) and not modern:
             return Reply(202, headers=self.extra)  # an answer to a request that we never sent
-        _check_envelope(message)
+        messages.check_envelope(message)
         if modern:
             return await self._modern(caller, message, version or "")
         return await self._legacy(caller, message, version)
@@ -315,17 +322,13 @@ class _Conversation:
             logger.error("%s found no database: %s", turn.method, type(error).__name__)
             raise _unavailable("Portico's database is not available. Try again in a moment.") from None
         except Exception as error:
-            logger.exception(
-                "%s of tenant %s failed, request %s",
-                turn.method[:100],
-                turn.caller.tenant.slug,
-                self.request_id,
-                exc_info=error,
-            )
-            raise ProtocolError(
-                INTERNAL_ERROR,
-                f"Something failed inside Portico; the operator finds it under {self.request_id}.",
-            ) from None
+            raise self._failure(turn.method[:100], error) from None
+
+    def _failure(self, what: str, error: Exception, *, status: int | None = None) -> ProtocolError:
+        """A mistake of ours: all of it to the log, nothing of it to the client."""
+        logger.exception("%s at %s failed", what, self.request.slug[:64], exc_info=error)
+        text = f"Something failed inside Portico; the operator finds it under {self.request_id}."
+        return ProtocolError(INTERNAL_ERROR, text, status=status)
 
     async def _check_mirrored(self, turn: Turn) -> None:
         """Compare ``Mcp-Param-*`` headers with the arguments, by the tool's own schema."""
@@ -352,37 +355,8 @@ class _Conversation:
         )
 
 
-def _parse(body: bytes) -> dict[str, Any]:
-    try:
-        message = loads(body)
-    except StrictJSONError as error:
-        raise ProtocolError(PARSE_ERROR, f"Parse error: {error}") from None
-    if type(message) is dict:
-        return message
-    if type(message) is list:
-        raise ProtocolError(
-            INVALID_REQUEST, "Batches are not accepted; send each message in a POST of its own."
-        )
-    raise ProtocolError(INVALID_REQUEST, "The body must be one JSON-RPC message, an object.")
-
-
-def _check_envelope(message: dict[str, Any]) -> None:
-    """JSON-RPC 2.0 around the method; the same that the SDK's JSONRPCRequest and -Notification accept."""
-    problem = ""
-    if message.get("jsonrpc") != "2.0":
-        problem = "The member 'jsonrpc' must be \"2.0\"."
-    elif type(message.get("method")) is not str:
-        problem = "The member 'method' must be a string."
-    elif "id" in message and type(message["id"]) not in (int, str):
-        problem = "The member 'id' must be a string or an integer."
-    elif type(message.get("params")) not in (dict, type(None)):
-        problem = "The member 'params' must be an object."
-    if problem:
-        raise ProtocolError(INVALID_REQUEST, problem)
-
-
 def _new_session(turn: Turn, result: bytes) -> bytes:
-    version = loads(result)["protocolVersion"]
+    version = orjson.loads(result)["protocolVersion"]
     client = sessions.client_info(turn.params.get("clientInfo"))
     flags = sessions.capability_flags(turn.params.get("capabilities"))
     return sessions.issue(turn.caller, version, client, flags).encode()
@@ -396,29 +370,6 @@ def _unavailable(message: str) -> ProtocolError:
 def _address(peer: str, forwarded: str | None, trusted: tuple[str, ...]) -> str:
     """The caller's address; ``trusted`` only makes the memory of it obey the setting."""
     return access.client_address(peer, forwarded)
-
-
-def _announced(length: bytes) -> int:
-    try:
-        return int(length)
-    except ValueError:
-        raise ProtocolError(INVALID_REQUEST, "Content-Length is no number.") from None
-
-
-@lru_cache(maxsize=64)
-def _is_json(content_type: bytes) -> bool:
-    return content_type.partition(b";")[0].strip().lower() == b"application/json"
-
-
-@lru_cache(maxsize=128)
-def _accepts(accept: bytes) -> tuple[bool, bool]:
-    """Whether JSON and whether an event stream may be sent; a wildcard gets JSON."""
-    types = {part.partition(b";")[0].strip() for part in accept.lower().split(b",")}
-    any_type = b"*/*" in types
-    return (
-        any_type or b"application/json" in types or b"application/*" in types,
-        b"text/event-stream" in types or b"text/*" in types,
-    )
 
 
 _mirroring: dict[int, tuple[Any, bool]] = {}

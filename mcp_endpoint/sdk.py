@@ -53,10 +53,13 @@ CLIENT_INFO_KEY: Final = types.CLIENT_INFO_META_KEY
 CAPABILITIES_KEY: Final = types.CLIENT_CAPABILITIES_META_KEY
 LOG_LEVEL_KEY: Final = types.LOG_LEVEL_META_KEY
 LIST_TTL_MS: Final = 30_000  # a permission that was taken away is enforced at once, shown within this
+_CALL_PARAMS: Final = frozenset({"name", "arguments", "_meta"})
 _PLAIN_PARAMS: Final = frozenset({"name", "arguments", "cursor", "_meta"})
 PARAM_PREFIX: Final = b"mcp-param-"
 INTRODUCTIONS: Final = frozenset({"initialize", "server/discover"})
 MAX_SAID = 3
+MAX_VALID_METADATA = 4096  # distinct ones that were checked and found good
+MAX_METADATA = 1000  # bytes
 
 progress_token = progress_token_from_params
 
@@ -206,6 +209,11 @@ class ManyHeaders:
 
 def check_params(method: str, version: str, message: Mapping[str, Any]) -> None:
     """What the kernel checks of a request's shape, against the same model. Raises ProtocolError."""
+    seen = (
+        _seen_metadata(version, message["params"]) if method == "tools/call" and "params" in message else None
+    )
+    if seen is not None and seen in _valid_metadata:
+        return
     model = CLIENT_REQUESTS.get((method, version))
     if model is None:
         raise method_not_found(method, version)
@@ -217,6 +225,34 @@ def check_params(method: str, version: str, message: Mapping[str, Any]) -> None:
             MONOLITH_REQUESTS[method].model_validate({"method": method, "params": params}, by_name=False)
     except ValidationError as error:
         raise _invalid_params(error) from None
+
+    if seen is not None:
+        if len(_valid_metadata) >= MAX_VALID_METADATA:
+            _valid_metadata.clear()
+        _valid_metadata.add(seen)
+
+
+_valid_metadata: set[tuple[str, bytes]] = set()
+
+
+def _seen_metadata(version: str, params: Any) -> tuple[str, bytes] | None:
+    """What remains to be checked of an ordinary call: its metadata, which a client repeats word for word.
+
+    None where something else is in the params or has the wrong type, or where the metadata
+    is too long or changes with every call; then the model has the word.
+    """
+    if (
+        type(params) is not dict
+        or not _CALL_PARAMS.issuperset(params)
+        or type(params.get("name")) is not str
+        or type(params.get("arguments")) not in (dict, type(None))
+    ):
+        return None
+    meta = params.get("_meta")
+    if meta is not None and (type(meta) is not dict or "progressToken" in meta or "traceparent" in meta):
+        return None
+    text = dumps(meta)
+    return (version, text) if len(text) < MAX_METADATA else None
 
 
 @lru_cache(maxsize=1)

@@ -56,6 +56,10 @@ class BodyTooLarge(Exception):
     """The body is larger than the limit."""
 
 
+class BodyTimeout(Exception):
+    """The body did not arrive in time."""
+
+
 class ClientGone(Exception):
     """The client closed the connection before its body had arrived."""
 
