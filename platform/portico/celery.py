@@ -1,15 +1,21 @@
 """Background work: ``celery -A portico.celery worker --beat``."""
 
 import os
+import signal
 import ssl
+import time
 from typing import Any
 
+import billiard
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import celeryd_init, setup_logging
+from celery.signals import celeryd_init, setup_logging, worker_shutdown
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portico.settings")
+
+
+BEAT_END_S = 5.0
 
 
 def _broker(url: str) -> str:
@@ -27,6 +33,23 @@ def _refuse(**_: Any) -> None:
 @setup_logging.connect
 def _keep_django_logging(**_: Any) -> None:
     """Celery leaves logging alone while something is connected to this signal."""
+
+
+@worker_shutdown.connect
+def _end_beat(**_: Any) -> None:
+    """End the embedded beat for good.
+
+    Celery asks it once; in the moment after its fork beat still has the worker's own handler,
+    takes the signal for a request to the worker, and the worker then waits for it for ever.
+    """
+    end = time.monotonic() + BEAT_END_S
+    while beat := [child for child in billiard.active_children() if child.name == "Beat"]:
+        for child in beat:
+            if time.monotonic() < end:
+                child.terminate()
+            else:
+                os.kill(child.pid, signal.SIGKILL)
+        time.sleep(0.05)
 
 
 app = Celery("portico")

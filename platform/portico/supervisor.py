@@ -164,6 +164,24 @@ def show_urls(kept: access.Access) -> None:
     sys.stdout.flush()
 
 
+class _Leaders:
+    """How honcho ends a child: gently its leader alone, who ends its own children in order.
+
+    A SIGTERM to the whole group, honcho's way, reaches Celery's beat before it can take it,
+    and the worker then waits for it until it is killed.
+    """
+
+    def terminate(self, pid: int) -> None:
+        """Ask the child to end."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+    def kill(self, pid: int) -> None:
+        """End the child with all of its children."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+
 def run(redis: "subprocess.Popen[bytes] | None", *, reload: bool) -> int:
     """Run web server and worker until one ends or a signal comes; the exit code of the whole."""
     environment = {
@@ -175,6 +193,7 @@ def run(redis: "subprocess.Popen[bytes] | None", *, reload: bool) -> int:
     }
     honcho.manager.KILL_WAIT = settings.PORTICO_DRAIN_S + 15
     manager = honcho.manager.Manager()
+    manager._procmgr = _Leaders()
     for name, command in commands(reload=reload).items():
         manager.add_process(name, command, env=environment, cwd=str(settings.ROOT))
     done = threading.Event()
