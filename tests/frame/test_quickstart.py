@@ -16,7 +16,7 @@ from django.conf import settings
 
 from tests.services import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 START_S = 60
 
 
