@@ -11,7 +11,7 @@ from django.conf import settings
 
 from common.paging import BadCursor, cursor, page, position
 from connectors import pipeline, reading
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, InvalidInput
 from connectors.results import ToolResult
 from mcp_endpoint import shapes
 from mcp_endpoint.channel import set_level
@@ -198,4 +198,6 @@ def _complete(made: Json) -> Json:
 
 def _failed(turn: Turn, error: ConnectorError) -> ProtocolError:
     """A connector's failure where the protocol has no error result."""
-    return ProtocolError(INTERNAL_ERROR, error.message, error.as_dict(turn.info.request_id))
+    code = INVALID_PARAMS if isinstance(error, InvalidInput) else INTERNAL_ERROR
+    said = f"{error.message} {error.hint}".strip()
+    return ProtocolError(code, said, error.as_dict(turn.info.request_id))

@@ -105,9 +105,14 @@ async def _drain(wire: _QueueWire, task: "asyncio.Task[Reply | None]") -> AsyncI
 
 def _lines(request: HttpRequest) -> list[tuple[bytes, bytes]]:
     """The request's header lines; its id is the one that Django's middleware gave it."""
+    lines = _sent(request)
     known = request.META.get("portico.request_id")
-    lines = [(name, value) for name, value in _sent(request) if known is None or name != b"x-request-id"]
-    return lines if known is None else [*lines, (b"x-request-id", str(known).encode("latin-1"))]
+    if known is not None:
+        lines = [(name, value) for name, value in lines if name != b"x-request-id"]
+        lines.append((b"x-request-id", str(known).encode("latin-1")))
+    if not any(name == b"host" for name, _ in lines):  # WSGI may know the host without a header
+        lines.append((b"host", request.get_host().encode("latin-1")))
+    return lines
 
 
 def _sent(request: HttpRequest) -> list[tuple[bytes, bytes]]:

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from django.conf import settings
 
-from tests.mcp_endpoint.speak import Place, by_door, by_view, make_place
+from tests.mcp_endpoint.speak import Place, by_door, by_runserver, by_view, make_place
 from tests.services import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -38,9 +38,9 @@ def other_place(database: None) -> Place:
     return make_place()
 
 
-@pytest.fixture(params=[by_door, by_view], ids=["door", "view"])
+@pytest.fixture(params=[by_door, by_view, by_runserver], ids=["door", "view", "runserver"])
 def send(request: pytest.FixtureRequest):
-    """Both ways in, one after the other."""
+    """All ways in, one after the other."""
     return request.param
 
 

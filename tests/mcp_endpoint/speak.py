@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.test import AsyncClient
+from django.test import AsyncClient, Client
 
 from mcp_endpoint.asgi import mcp_app
 from tests.factories import make_connection, make_key, make_tenant, unique
@@ -188,7 +188,7 @@ async def by_door(post: Post) -> Answer:
 
 
 async def by_view(post: Post) -> Answer:
-    """Through Django's handler, middleware and the async view."""
+    """Through Django's ASGI handler, its middleware and the async view."""
     headers = dict(post.headers)
     content_type = headers.pop("content-type", "")
     response = await AsyncClient().generic(
@@ -200,6 +200,16 @@ async def by_view(post: Post) -> Answer:
     return Answer(response.status_code, {n.lower(): v for n, v in response.items()}, b"".join(chunks))
 
 
+async def by_runserver(post: Post) -> Answer:
+    """Through Django's WSGI handler, as under ``manage.py runserver``."""
+    headers = dict(post.headers)
+    content_type = headers.pop("content-type", "")
+    response = await asyncio.to_thread(
+        Client().generic, post.method, post.path, post.body, content_type=content_type, headers=headers
+    )
+    return Answer(response.status_code, {n.lower(): v for n, v in response.items()}, response.content)
+
+
 async def eventually(check: Any, seconds: float = 5.0) -> None:
     """Wait until a condition holds."""
     deadline = asyncio.get_running_loop().time() + seconds
@@ -208,4 +218,4 @@ async def eventually(check: Any, seconds: float = 5.0) -> None:
         await asyncio.sleep(0.005)
 
 
-__all__ = ["Answer", "Place", "Post", "Running", "by_door", "by_view", "eventually", "unique"]
+__all__ = ["Answer", "Place", "Post", "Running", "by_door", "by_runserver", "by_view", "eventually", "unique"]
