@@ -28,17 +28,17 @@ def actor_of(request: HttpRequest) -> Actor:
 
 def run_as_choices(seat: Seat) -> list[tuple[str, Any]]:
     """Whom a tool may be tried as: oneself, a member, a service account, an access key."""
-    assert seat.tenant is not None
     choices: list[tuple[str, Any]] = []
     if seat.membership is not None:
         choices.append((MYSELF, f"myself ({seat.membership.role})"))
-    people, programs = [], []
-    for principal in Principal.objects.for_tenant(seat.tenant).select_related("user").order_by("created_at"):
+    people: list[tuple[str, str]] = []
+    programs: list[tuple[str, str]] = []
+    for principal in Principal.objects.for_tenant(seat.here).select_related("user").order_by("created_at"):
         target = people if principal.user_id is not None else programs
         target.append((f"p:{principal.pk}", f"{principal.display_name} ({principal.role})"))
     keys = [
         (f"k:{key.pk}", f"{key.name} · ptc_{key.pk}… ({key.principal.display_name})")
-        for key in AccessKey.objects.for_tenant(seat.tenant).select_related("principal__user")
+        for key in AccessKey.objects.for_tenant(seat.here).select_related("principal__user")
         if key.is_live
     ]
     for title, entries in (("Members", people), ("Service accounts", programs), ("Access keys", keys)):

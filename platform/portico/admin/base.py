@@ -15,9 +15,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 
-from connectors.errors import ConnectorError
 from portico.admin.current import Seat, seat_of
-from tenants.errors import TenantError
+from portico.admin.errors import SERVICE_ERRORS, add_errors
 from tenants.principals import Role
 
 TENANT_FIELD = "_tenant"
@@ -308,28 +307,6 @@ class ServiceAdmin(TenantScopedAdmin):
     def after_delete_url(self, request: HttpRequest) -> str:
         """Where to go when it is gone."""
         return self.url("changelist")
-
-
-# What services refuse with: a sentence for people, perhaps with the field at fault.
-SERVICE_ERRORS = (TenantError, ConnectorError, ValidationError)
-
-
-def add_errors(form: Any, error: Exception) -> None:
-    """Put a service's refusal onto the form, at its fields where it names them.
-
-    ``settings.region`` and ``credential.token`` are the fields ``settings_region`` and
-    ``credential_token`` of a connection's form.
-    """
-    if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
-        for name, errors in error.error_dict.items():
-            form.add_error(name if name in form.fields else None, errors)
-        return
-    if isinstance(error, ValidationError):
-        form.add_error(None, error)
-        return
-    parts = (getattr(error, "field", None) or "").split(".")
-    names = ("_".join(parts[:length]) for length in range(len(parts), 0, -1))
-    form.add_error(next((name for name in names if name in form.fields), None), str(error))
 
 
 def _has_tenant(model: type[models.Model]) -> bool:

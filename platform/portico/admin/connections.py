@@ -117,10 +117,12 @@ class ConnectionAdmin(ServiceAdmin):
 
     def _class(self, request: HttpRequest, obj: Any | None) -> type[Connector]:
         cls = class_of(obj.connector if obj is not None else request.GET.get("connector", ""))
-        if cls is None and obj is None:
+        if cls is not None:
+            return cls
+        if obj is None:
             raise Http404
         # Without its connector a connection has no settings to show, but it can be removed.
-        return cls or type(
+        return type(
             "Missing", (Connector,), {"slug": obj.connector, "title": obj.connector, "description": ""}
         )
 
@@ -128,7 +130,7 @@ class ConnectionAdmin(ServiceAdmin):
         """Connect."""
         values = form.cleaned_data
         return services.connection_create(
-            tenant=seat_of(request).tenant,  # type: ignore[arg-type]
+            tenant=seat_of(request).here,
             connector=form.cls.slug,
             slug=values["slug"],
             name=values["name"],

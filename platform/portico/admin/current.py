@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from tenants.models import Membership, Tenant
@@ -44,6 +45,13 @@ class Seat:
     def is_member(self) -> bool:
         """Whether tools of the current tenant may be called at all."""
         return self.membership is not None
+
+    @property
+    def here(self) -> Tenant:
+        """The current tenant, for pages that exist in a tenant alone. Raises PermissionDenied elsewhere."""
+        if self.tenant is None:
+            raise PermissionDenied("Choose a tenant first.")
+        return self.tenant
 
     def may(self, role: Role | None) -> bool:
         """Whether this person may do in the current tenant what ``role`` may; None: superusers alone."""

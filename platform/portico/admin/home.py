@@ -18,6 +18,7 @@ from tenants.principals import Role
 HOUR_US = 3_600_000_000
 HOURS = 24
 LATEST = 8
+MOST_TENANTS = 200  # on the platform's home; the list of tenants has all, in pages
 CALL_KINDS = ("call", "read", "prompt")
 REFUSAL_KINDS = ("denial", "auth")
 # The chart's own coordinates; the page stretches it.
@@ -126,9 +127,9 @@ class Activity:
                 denied=Sum("count", filter=Q(kind__in=REFUSAL_KINDS)),
             )
         )
-        found = {int(row["hour"]): row for row in rows}
-        empty = {"calls": 0, "errors": 0, "denied": 0}
-        hours = [found.get(hour, empty) for hour in range(first, this_hour + 1)]
+        found: dict[int, Any] = {int(row["hour"]): row for row in rows}
+        empty: dict[str, Any] = {"calls": 0, "errors": 0, "denied": 0}
+        hours: list[dict[str, Any]] = [found.get(hour, empty) for hour in range(first, this_hour + 1)]
         self.calls = sum(hour["calls"] for hour in hours)
         self.errors = sum(hour["errors"] for hour in hours)
         self.denied = sum(hour["denied"] or 0 for hour in hours)
@@ -192,7 +193,7 @@ def platform_overview() -> dict[str, Any]:
     troubled = _numbers(HealthCheck.unscoped.filter(ok=False, connection__enabled=True))
     members = _numbers(Membership.unscoped)
     rows = []
-    for tenant in Tenant.objects.order_by("slug"):
+    for tenant in Tenant.objects.order_by("slug")[:MOST_TENANTS]:
         activity = recent.get(tenant.pk, {})
         rows.append(
             {
@@ -206,7 +207,7 @@ def platform_overview() -> dict[str, Any]:
                 "denied": activity.get("denied") or 0,
             }
         )
-    return {"rows": rows, "activity": Activity(None)}
+    return {"rows": rows, "total": Tenant.objects.count(), "activity": Activity(None)}
 
 
 def _numbers(rows: Any) -> dict[UUID, int]:

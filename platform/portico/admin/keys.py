@@ -80,7 +80,7 @@ class KeyForm(PorticoForm):
 
 
 def _principals(seat: Seat) -> list[tuple[str, str]]:
-    rows = Principal.objects.for_tenant(seat.tenant).select_related("user").order_by("created_at")
+    rows = Principal.objects.for_tenant(seat.here).select_related("user").order_by("created_at")
     return [
         (str(row.pk), f"{row.display_name} ({row.role})")
         for row in rows
@@ -150,18 +150,15 @@ class AccessKeyAdmin(ServiceAdmin):
     def create(self, request: HttpRequest, form: KeyForm) -> HttpResponse:
         """Make the key (and its service account) and show the secret, once."""
         seat, actor = seat_of(request), actor_of(request)
-        assert seat.tenant is not None
         values = dict(form.cleaned_data)
         choice, name, role = (values.pop(field) for field in ("principal", "account_name", "account_role"))
         with transaction.atomic():
             if choice == NEW_ACCOUNT:
                 owner = _named_account(seat, actor, name, role)
             else:
-                owner = Principal.objects.for_tenant(seat.tenant).get(pk=choice)
-            key, secret = services.access_key_create(
-                tenant=seat.tenant, principal=owner, actor=actor, **values
-            )
-        url = mcp_url(seat.tenant.slug)
+                owner = Principal.objects.for_tenant(seat.here).get(pk=choice)
+            key, secret = services.access_key_create(tenant=seat.here, principal=owner, actor=actor, **values)
+        url = mcp_url(seat.here.slug)
         response = self.page(
             request,
             "portico/key_made.html",
@@ -169,7 +166,7 @@ class AccessKeyAdmin(ServiceAdmin):
             key=key,
             secret=secret,
             mcp_url=url,
-            clients=client_configurations(seat.tenant.slug, url, secret),
+            clients=client_configurations(seat.here.slug, url, secret),
             back_url=self.url("changelist"),
         )
         response.headers["Cache-Control"] = "no-store"
@@ -200,6 +197,6 @@ class AccessKeyAdmin(ServiceAdmin):
 def _named_account(seat: Seat, actor: Any, name: str, role: str) -> Any:
     """A new service account; a name in use is the form's error at its own field."""
     try:
-        return services.service_account_create(tenant=seat.tenant, name=name, role=role, actor=actor)
+        return services.service_account_create(tenant=seat.here, name=name, role=role, actor=actor)
     except SERVICE_ERRORS as error:
         raise ValidationError({"account_name": str(error)}) from error

@@ -17,8 +17,9 @@ from portico.admin.badges import badge
 from portico.admin.base import ServiceAdmin
 from portico.admin.current import Seat, seat_of
 from portico.admin.forms import PorticoForm
-from portico.admin.links import absolute
+from portico.admin.links import absolute, link_page
 from portico.admin.site import site
+from portico.mail import mail_link
 from tenants import services
 from tenants.models import Invitation, Membership, ServiceAccount
 from tenants.principals import Role
@@ -77,7 +78,7 @@ class InvitationForm(RoleForm):
     """Whom to invite."""
 
     email = forms.EmailField(
-        help_text="The invitation's link is shown once on the next page; send it yourself."
+        help_text="Gets the invitation's link; without a mail server it is shown once on the next page."
     )
 
 
@@ -128,7 +129,7 @@ class MembershipAdmin(ServiceAdmin):
         """Add a user who exists."""
         values = form.cleaned_data
         return services.membership_create(
-            tenant=seat_of(request).tenant,
+            tenant=seat_of(request).here,
             user=values["username"],
             role=values["role"],
             actor=actor_of(request),
@@ -174,7 +175,7 @@ class ServiceAccountAdmin(ServiceAdmin):
     def create(self, request: HttpRequest, form: Any) -> Any:
         """Make the account."""
         return services.service_account_create(
-            tenant=seat_of(request).tenant, actor=actor_of(request), **form.cleaned_data
+            tenant=seat_of(request).here, actor=actor_of(request), **form.cleaned_data
         )
 
     def update(self, request: HttpRequest, form: Any, obj: Any) -> Any:
@@ -219,19 +220,21 @@ class InvitationAdmin(ServiceAdmin):
     def create(self, request: HttpRequest, form: Any) -> HttpResponse:
         """Make the offer and show its link, once."""
         invitation, token = services.invitation_create(
-            tenant=seat_of(request).tenant, actor=actor_of(request), **form.cleaned_data
+            tenant=seat_of(request).here, actor=actor_of(request), **form.cleaned_data
         )
-        response = self.page(
-            request,
-            "portico/link.html",
-            title="Invitation made",
-            intro=f"Send this link to {invitation.email}. It works once, until "
-            f"{invitation.expires_at:%d %B %Y, %H:%M} UTC, and is not shown again.",
-            link=absolute(reverse("admin:accept_invitation", args=[token])),
-            back_url=self.url("changelist"),
+        link, until = (
+            absolute(reverse("admin:accept_invitation", args=[token])),
+            f"It works once, until {invitation.expires_at:%d %B %Y, %H:%M} UTC",
         )
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        mailed = mail_link(
+            invitation.email,
+            subject=f"Invitation to {invitation.tenant.name}",
+            sentence=f"You are invited to {invitation.tenant.name}. This link works once:",
+            link=link,
+        )
+        sent = f"The link was mailed to {invitation.email}. {until}."
+        shown = f"Send this link to {invitation.email}. {until}, and is not shown again."
+        return link_page(self, request, "Invitation made", sent if mailed else shown, "" if mailed else link)
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
         """Withdraw the offer."""

@@ -32,7 +32,7 @@ class PermissionForm(PorticoForm):
     )
 
     def __init__(self, *args: Any, seat: Seat, **kwargs: Any) -> None:
-        rows = {row.role: row for row in ToolPermission.objects.for_tenant(seat.tenant)}
+        rows = {row.role: row for row in ToolPermission.objects.for_tenant(seat.here)}
         self.stored = {
             role.value: (list(rows[role].allow), list(rows[role].deny)) if role in rows else ([], [])
             for role in Role
@@ -74,7 +74,7 @@ class ToolPermissionAdmin(ServiceAdmin):
         form = PermissionForm(data, seat=seat)
         if request.method == "POST" and form.is_valid() and self._store(request, form, seat):
             return HttpResponseRedirect(self.url("changelist"))
-        connections = Connection.objects.for_tenant(seat.tenant).order_by("slug")
+        connections = Connection.objects.for_tenant(seat.here).order_by("slug")
         return self.page(
             request,
             "portico/permissions.html",
@@ -92,7 +92,7 @@ class ToolPermissionAdmin(ServiceAdmin):
             with transaction.atomic():
                 for role, (allow, deny) in form.changed_roles().items():
                     services.permission_set(
-                        tenant=seat.tenant, role=role, allow=allow, deny=deny, actor=actor_of(request)
+                        tenant=seat.here, role=role, allow=allow, deny=deny, actor=actor_of(request)
                     )
         except SERVICE_ERRORS as error:
             field = f"{role}_{getattr(error, 'field', '') or ''}"

@@ -51,7 +51,7 @@ class ArgumentsForm(PorticoForm):
         )
         required = set(schema.get("required", ()))
         for name, sub in schema.get("properties", {}).items():
-            self.fields[_PREFIX + name] = _field(name, resolve(sub, schema), name in required)
+            self.fields[_PREFIX + name] = _field(name, resolve(sub, schema), name in required, schema)
         self.fields["raw"] = JSONArea(
             rows=12, required=False, label="Arguments", help_text="A JSON object.", initial=example(schema)
         )
@@ -119,20 +119,35 @@ def resolve(sub: Any, schema: Mapping[str, Any]) -> dict[str, Any]:
     return sub if isinstance(sub, dict) else {}
 
 
-def example(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """An object to start from: the defaults, and empty values for what is required."""
-    found: dict[str, Any] = {}
+def example(
+    schema: Mapping[str, Any], root: Mapping[str, Any] | None = None, depth: int = 0
+) -> dict[str, Any]:
+    """An object to start from: what is required, with its default or an empty value."""
+    root = schema if root is None else root
     required = set(schema.get("required", ()))
-    empty = {"string": "", "integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
-    for name, sub in schema.get("properties", {}).items():
-        sub = resolve(sub, schema)
-        if name in required:
-            options = sub.get("enum")
-            found[name] = sub.get("default", options[0] if options else empty.get(str(sub.get("type"))))
-    return found
+    return {
+        name: _example_value(resolve(sub, root), root, depth)
+        for name, sub in schema.get("properties", {}).items()
+        if name in required
+    }
 
 
-def _field(name: str, sub: dict[str, Any], required: bool) -> forms.Field:
+def _example_value(sub: dict[str, Any], root: Mapping[str, Any], depth: int) -> Any:
+    if "default" in sub:
+        return sub["default"]
+    if sub.get("enum"):
+        return sub["enum"][0]
+    kind = sub.get("type")
+    if kind == "object" and depth < 3:
+        return example(sub, root, depth + 1)
+    if kind == "array" and depth < 3 and sub.get("minItems"):
+        return [_example_value(resolve(sub.get("items", {}), root), root, depth + 1)]
+    return {"string": "", "integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}.get(
+        str(kind)
+    )
+
+
+def _field(name: str, sub: dict[str, Any], required: bool, root: Mapping[str, Any]) -> forms.Field:
     common: dict[str, Any] = {
         "label": name,
         "required": required,
@@ -150,7 +165,7 @@ def _field(name: str, sub: dict[str, Any], required: bool) -> forms.Field:
             choices=choices, coerce=lambda text: by_text.get(text, text), empty_value=None, **common
         )
     if kind == "boolean":
-        common["initial"] = {True: "true", False: "false"}.get(sub.get("default"), "")  # type: ignore[call-overload]
+        common["initial"] = {"True": "true", "False": "false"}.get(str(sub.get("default")), "")
         return forms.TypedChoiceField(
             choices=[("", "not given"), ("true", "yes"), ("false", "no")]
             if not required
@@ -160,7 +175,7 @@ def _field(name: str, sub: dict[str, Any], required: bool) -> forms.Field:
             **common,
         )
     if kind in ("integer", "number"):
-        bounds = {"min_value": sub.get("minimum"), "max_value": sub.get("maximum")}
+        bounds: dict[str, Any] = {"min_value": sub.get("minimum"), "max_value": sub.get("maximum")}
         return (forms.IntegerField if kind == "integer" else forms.FloatField)(**common, **bounds)
     if kind == "string":
         longest = sub.get("maxLength")
@@ -176,7 +191,7 @@ def _field(name: str, sub: dict[str, Any], required: bool) -> forms.Field:
         return LinesField(**common)
     common["help_text"] = f"{common['help_text']} JSON.".strip()
     if common["initial"] is None and required:
-        common["initial"] = {"array": [], "object": {}}.get(str(kind))
+        common["initial"] = _example_value(sub, root, 0)
     return JSONArea(**common)
 
 

@@ -93,7 +93,7 @@ class TenantAdmin(ServiceAdmin):
         seat = seat_of(request)
         if seat.is_superuser:
             return Tenant.objects.order_by("slug")
-        return Tenant.objects.filter(pk=seat.tenant.pk if seat.tenant else None)
+        return Tenant.objects.filter(pk=seat.tenant.pk) if seat.tenant else Tenant.objects.none()
 
     def on_platform(self, request: HttpRequest) -> bool:
         """The list of tenants is the platform's page."""

@@ -18,9 +18,10 @@ from portico.admin.acting import actor_of, address_of
 from portico.admin.base import ServiceAdmin
 from portico.admin.current import seat_of
 from portico.admin.forms import PorticoForm, dress
-from portico.admin.links import absolute
+from portico.admin.links import absolute, link_page
 from portico.admin.site import site
 from portico.admin.user_services import record_password_change, user_create, user_update
+from portico.mail import mail_link
 from tenants.models import Membership
 from tenants.principals import Actor
 
@@ -115,16 +116,21 @@ class UserAdmin(ServiceAdmin):
             raise PermissionDenied
         token = default_token_generator.make_token(obj)
         uid = urlsafe_base64_encode(force_bytes(obj.pk))
-        response = self.page(
-            request,
-            "portico/link.html",
-            title=f"Password link for {obj.get_username()}",
-            intro="Send this link to the person. It works once, for three days, until the next sign-in.",
-            link=absolute(reverse("admin:password_link", args=[uid, token])),
-            back_url=self.url("change", obj.pk),
+        link = absolute(reverse("admin:password_link", args=[uid, token]))
+        mailed = mail_link(
+            obj.email,
+            subject="Your Portico password",
+            sentence="Set your password with this link:",
+            link=link,
         )
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        until = "It works once, for three days, until the next sign-in."
+        intro = (
+            f"The link was mailed to {obj.email}. {until}"
+            if mailed
+            else f"Send this link to the person. {until}"
+        )
+        title = f"Password link for {obj.get_username()}"
+        return link_page(self, request, title, intro, "" if mailed else link, self.url("change", obj.pk))
 
 
 class PasswordLinkView(PasswordResetConfirmView):

@@ -1,0 +1,29 @@
+"""What services refuse with, as errors of a form."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from connectors.errors import ConnectorError
+from tenants.errors import TenantError
+
+# What services refuse with: a sentence for people, perhaps with the field at fault.
+SERVICE_ERRORS = (TenantError, ConnectorError, ValidationError)
+
+
+def add_errors(form: Any, error: Exception) -> None:
+    """Put a service's refusal onto the form, at its fields where it names them.
+
+    ``settings.region`` and ``credential.token`` are the fields ``settings_region`` and
+    ``credential_token`` of a connection's form.
+    """
+    if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
+        for name, errors in error.error_dict.items():
+            form.add_error(name if name in form.fields else None, errors)
+        return
+    if isinstance(error, ValidationError):
+        form.add_error(None, error)
+        return
+    parts = (getattr(error, "field", None) or "").split(".")
+    names = ("_".join(parts[:length]) for length in range(len(parts), 0, -1))
+    form.add_error(next((name for name in names if name in form.fields), None), str(error))
