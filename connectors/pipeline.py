@@ -21,6 +21,7 @@ from connectors.catalogue import Catalogue, explain, tool_subject
 from connectors.context import CallContext, Channel
 from connectors.errors import ConnectorError, InternalError, InvalidInput, TimedOut
 from connectors.limits import take_call
+from connectors.problems import MAX_PROBLEMS, problems_of
 from connectors.results import Text, ToolResult
 from connectors.shape import shape
 from connectors.snapshot import TenantSnapshot, ToolEntry, snapshot_of
@@ -28,7 +29,6 @@ from tenants.principals import Caller
 
 logger = logging.getLogger(__name__)
 
-MAX_PROBLEMS = 10
 # How long the record of a call that was executed waits for a database that went away.
 AUDIT_PATIENCE_S = 10.0
 
@@ -195,13 +195,8 @@ def validate(entry: ToolEntry, arguments: dict[str, Any]) -> None:
     """Check arguments against the tool's JSON Schema. Raises InvalidInput naming each problem."""
     if entry.validator.is_valid(arguments):
         return
-    problems = []
-    for problem in entry.validator.iter_errors(arguments):
-        path = "/".join(map(str, problem.instance_path))
-        secret = path.split("/", 1)[0] in entry.spec.secret_arguments
-        problems.append({"path": path, "message": "is not valid" if secret else problem.message[:300]})
-        if len(problems) == MAX_PROBLEMS:
-            break
+    spec = entry.spec
+    problems = problems_of(entry.validator, spec.input_schema, arguments, spec.secret_arguments)
     raise invalid_arguments(entry.name, problems)
 
 

@@ -33,7 +33,7 @@ class Memory(Connector):
     built_in = True
     Settings = MemorySettings
     instructions = (
-        "Memory keeps JSON values under keys, shared by everybody who uses this connection. Name keys in parts "
+        "Keeps JSON values under keys, shared by everybody who uses this connection. Name keys in parts "
         "(project:42:summary) so that cache_keys and cache_delete_pattern can find them by pattern. Give "
         "short-lived values a ttl. Read several keys with cache_mget and write several with cache_mset. Count "
         "with cache_incr, never by reading and writing back. Do not store passwords or other secrets here."

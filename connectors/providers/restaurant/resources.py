@@ -1,11 +1,12 @@
 """What can be read of a restaurant without calling a tool: schema, menu, orders of a day, open orders."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from django.db.models import Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from pydantic import Field
 
 from common.db import in_db
 from connectors.base import ConnectionRef, Connector, Context, prompt, resource
@@ -116,7 +117,11 @@ class RestaurantResources(Connector):
         return [head, *(_order_document(ctx, order) for order in orders)]
 
     @prompt("daily_briefing", title="Daily briefing", complete={"date": "complete_date"})
-    async def daily_briefing(self, ctx: Context, date: str = "") -> str:
+    async def daily_briefing(
+        self,
+        ctx: Context,
+        date: Annotated[str, Field(description="The day, YYYY-MM-DD; today when left out.")] = "",
+    ) -> str:
         """A short briefing for the team on one day: sales, stock to reorder, feedback to answer."""
         day = parse_day(date).isoformat() if date else today(ctx.connection).isoformat()
         return _(
