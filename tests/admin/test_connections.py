@@ -254,3 +254,30 @@ def test_the_page_explains_why_a_caller_may_not_use_a_tool() -> None:
     text = client.get(page, {"as": f"p:{viewer.pk}"}).content.decode()
     assert "May not use it." in text
     assert "The role viewer may not use tools that write." in text
+
+
+def test_a_member_stores_an_own_credential_that_nobody_else_sees_or_uses() -> None:
+    tenant, connection, _ = fresh()
+    from connectors.services import connection_update
+    from tests.factories import SYSTEM
+
+    connection_update(connection, actor=SYSTEM, credential_mode="principal")
+    viewer = make_member(tenant, "viewer")
+    client = sign_in(viewer.user)
+    assert "not connected" in client.get(url("index")).content.decode()
+    page = url("connectors_connection_mine", connection.pk)
+    refused = client.post(page, {"credential_user": "v"})
+    assert refused.status_code == 422
+    done = client.post(page, {"credential_user": "v", "credential_token": "own-planted"}, follow=True)
+    assert "own-planted" not in done.content.decode()
+    assert "not connected" not in done.content.decode()
+    rows = Credential.objects.for_tenant(tenant).filter(connection=connection)
+    assert {row.principal_id for row in rows} == {None, viewer.pk}
+    assert client.get(page).status_code == 200
+    other = sign_in(make_member(tenant, "operator").user)
+    assert "not connected" in other.get(url("index")).content.decode()
+
+
+def test_a_shared_connection_has_no_page_for_own_accounts() -> None:
+    _, connection, client = fresh()
+    assert client.get(url("connectors_connection_mine", connection.pk)).status_code == 404

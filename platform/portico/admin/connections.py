@@ -20,6 +20,7 @@ from portico.admin.badges import badge
 from portico.admin.base import SERVICE_ERRORS, ServiceAdmin
 from portico.admin.connection_form import ConnectionForm
 from portico.admin.current import seat_of
+from portico.admin.own_account import own_account_view
 from portico.admin.site import site
 from portico.admin.tool_pages import tool_view, tools_view
 from tenants.principals import Role
@@ -78,6 +79,7 @@ class ConnectionAdmin(ServiceAdmin):
         wrap, name = self.admin_site.admin_view, "connectors_connection"
         return [
             path("<path:object_id>/check/", wrap(self.check_view), name=f"{name}_check"),
+            path("<path:object_id>/mine/", wrap(self.mine_view), name=f"{name}_mine"),
             path("<path:object_id>/credential/", wrap(self.credential_view), name=f"{name}_credential"),
             path("<path:object_id>/tools/<slug:tool>/", wrap(self.tool_view), name=f"{name}_tool"),
             path("<path:object_id>/tools/", wrap(self.tools_view), name=f"{name}_tools"),
@@ -201,6 +203,11 @@ class ConnectionAdmin(ServiceAdmin):
         else:
             messages.success(request, f"{obj}: the stored credential is removed.")
         return HttpResponseRedirect(self.url("change", obj.pk))
+
+    def mine_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The member's own credential; for every role."""
+        obj = self.object_or_404(request, object_id)
+        return own_account_view(self, request, obj, class_of(obj.connector))
 
     def tools_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The table of tools with their switches."""

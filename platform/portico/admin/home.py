@@ -12,6 +12,7 @@ from audit.models import AuditEvent
 from connectors.models import Connection, HealthCheck
 from portico.admin.clients import client_configurations, mcp_url
 from portico.admin.current import Seat, seat_of
+from portico.admin.own_account import own_accounts
 from tenants.models import AccessKey, Membership, Tenant
 from tenants.principals import Role
 
@@ -50,6 +51,7 @@ def tenant_context(seat: Seat, tenant: Tenant) -> dict[str, Any]:
         "may_audit": may_audit,
         "members": Membership.objects.for_tenant(tenant).count(),
         "keys": keys.count(),
+        "own_accounts": own_accounts(seat),
         "troubled": sum(1 for row in connections if row["state"] == "bad"),
     }
     if seat.may(Role.ADMIN):
