@@ -161,7 +161,9 @@ else:
     _db["CONN_MAX_AGE"] = 0  # the pool keeps connections; Django refuses both at once
     _db.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": _config["PORTICO_DB_POOL"]}
 if PORTICO_ENV == "test":
-    _db["TEST"] = {"NAME": str(VAR / "test.sqlite3")} if USES_SQLITE else {"NAME": "test_portico"}
+    # Test processes that run at the same time have a database each.
+    _worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    _db["TEST"] = {"NAME": str(VAR / f"test{_worker}.sqlite3") if USES_SQLITE else f"test_portico{_worker}"}
 REDIS_IS_OURS = not _config.given("REDIS_URL")
 REDIS_URL: str = _config["REDIS_URL"] or f"unix://{VAR / 'redis' / 'redis.sock'}"
 CELERY_BROKER_URL: str = _config["CELERY_BROKER_URL"] or REDIS_URL
