@@ -47,10 +47,10 @@ migrations: .venv/.installed-dev ## Check that every model change has its migrat
 	PORTICO_ENV=test $(BIN)/python manage.py makemigrations --check --dry-run
 
 test-sqlite: .venv/.installed-dev ## The suite on SQLite
-	$(BIN)/python -m pytest -q -n $(JOBS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 test-postgres: .venv/.installed-dev ## The suite on PostgreSQL (browser tests ran on SQLite)
-	PORTICO_TEST_DB=postgres $(BIN)/python -m pytest -q -n $(JOBS) -m "not e2e"
+	PORTICO_TEST_DB=postgres $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not e2e"
 
 format: .venv/.installed-dev ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
