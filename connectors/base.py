@@ -351,6 +351,9 @@ class Connector:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for name, info in cls.Settings.model_fields.items():
+            if "Secret" in str(info.annotation):
+                raise TypeError(f"{cls.__name__}.Settings.{name} is a secret: it belongs in Credentials.")
         tools, resources, prompts = dict(cls.tools), list(cls.resources), dict(cls.prompts)
         for attribute, method in vars(cls).items():
             if (marked := getattr(method, "__portico_tool__", None)) is not None:

@@ -3,14 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from connectors.base import PromptSpec, ResourceSpec
 from connectors.permissions import Decision, Subject, decide
+from connectors.snapshot import ConnectionView, TenantSnapshot, ToolEntry
 from tenants.principals import Caller
 
-if TYPE_CHECKING:
-    from connectors.snapshot import ConnectionView, TenantSnapshot, ToolEntry
+MAX_CATALOGUES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,37 +19,48 @@ class Catalogue:
     ``digest`` changes whenever a list may have changed, so it keys cached list answers.
     """
 
-    tools: "tuple[ToolEntry, ...]"
-    callable_tools: "Mapping[str, ToolEntry]"
-    prompts: "Mapping[str, tuple[ConnectionView, PromptSpec]]"
-    resources: "tuple[tuple[ConnectionView, ResourceSpec], ...]"
+    tools: tuple[ToolEntry, ...]
+    callable_tools: Mapping[str, ToolEntry]
+    prompts: Mapping[str, tuple[ConnectionView, PromptSpec]]
+    resources: tuple[tuple[ConnectionView, ResourceSpec], ...]
     instructions: str
     digest: str
 
-    def find(self, name: str) -> "ToolEntry | None":
+    def find(self, name: str) -> ToolEntry | None:
         """The tool with this exposed name or alias, if the caller may use it."""
         return self.callable_tools.get(name)
 
     @property
-    def templates(self) -> "tuple[tuple[ConnectionView, ResourceSpec], ...]":
+    def templates(self) -> tuple[tuple[ConnectionView, ResourceSpec], ...]:
         """The permitted resource templates."""
         return tuple(pair for pair in self.resources if pair[1].variables)
 
 
 def explain(
-    snapshot: "TenantSnapshot", caller: Caller, connection: "ConnectionView", subject: Subject
+    snapshot: TenantSnapshot, caller: Caller, connection: ConnectionView, subject: Subject
 ) -> Decision:
     """The decision with all its steps, for "why may or may not this caller use it"."""
     return decide(caller, connection.rules, subject, tenant=snapshot.tenant, role_rules=snapshot.role_rules)
 
 
-def tool_subject(entry: "ToolEntry") -> Subject:
+def tool_subject(entry: ToolEntry) -> Subject:
     """A tool as the decision function knows it."""
     spec = entry.spec
     return Subject(spec.name, spec.writes, spec.toolset, spec.default_on)
 
 
-def build_catalogue(snapshot: "TenantSnapshot", caller: Caller) -> Catalogue:
+def catalogue_of(snapshot: TenantSnapshot, caller: Caller) -> Catalogue:
+    """What the caller may use; compiled once for all callers with the same rights."""
+    key = caller.rights_key
+    found: Catalogue | None = snapshot.catalogues.get(key)
+    if found is None:
+        found = snapshot.catalogues[key] = _compiled(snapshot, caller)
+        if len(snapshot.catalogues) > MAX_CATALOGUES:
+            snapshot.catalogues.popitem(last=False)
+    return found
+
+
+def _compiled(snapshot: TenantSnapshot, caller: Caller) -> Catalogue:
     """Ask the decision function about everything in the snapshot."""
     tools = tuple(
         entry
@@ -80,7 +90,7 @@ def build_catalogue(snapshot: "TenantSnapshot", caller: Caller) -> Catalogue:
     )
 
 
-def _instructions(tools: "tuple[ToolEntry, ...]") -> str:
+def _instructions(tools: tuple[ToolEntry, ...]) -> str:
     """How to use the connections together, from those that the caller can reach."""
     seen: dict[str, str] = {}
     for entry in tools:
@@ -93,10 +103,10 @@ def _instructions(tools: "tuple[ToolEntry, ...]") -> str:
 
 
 def _digest(
-    snapshot: "TenantSnapshot",
-    tools: "tuple[ToolEntry, ...]",
-    prompts: "Mapping[str, tuple[ConnectionView, PromptSpec]]",
-    resources: "tuple[tuple[ConnectionView, ResourceSpec], ...]",
+    snapshot: TenantSnapshot,
+    tools: tuple[ToolEntry, ...],
+    prompts: Mapping[str, tuple[ConnectionView, PromptSpec]],
+    resources: tuple[tuple[ConnectionView, ResourceSpec], ...],
     instructions: str,
 ) -> str:
     parts = [snapshot.tenant.id.hex, instructions]

@@ -17,7 +17,7 @@ from django.conf import settings
 from audit.services import event_of, record, record_denied, record_later
 from common.writer import QueueFullError, WriterUnavailableError, writer
 from connectors.base import ToolSpec
-from connectors.catalogue import Catalogue, explain, tool_subject
+from connectors.catalogue import Catalogue, catalogue_of, explain, tool_subject
 from connectors.context import CallContext, Channel
 from connectors.errors import ConnectorError, InternalError, InvalidInput, TimedOut
 from connectors.limits import take_call
@@ -64,7 +64,7 @@ NO_CHANNEL = Channel()
 
 async def catalogue(caller: Caller) -> Catalogue:
     """What the caller may use now."""
-    return (await snapshot_of(caller.tenant.id)).catalogue(caller)
+    return catalogue_of(await snapshot_of(caller.tenant.id), caller)
 
 
 async def call_tool(
@@ -80,7 +80,7 @@ async def call_tool(
     Raises :class:`UnknownTool` and :class:`ServiceUnavailable`.
     """
     snapshot = await snapshot_of(caller.tenant.id)
-    entry = snapshot.catalogue(caller).find(name)
+    entry = catalogue_of(snapshot, caller).find(name)
     if entry is None:
         await _record_refusal(snapshot, caller, name, arguments, info)
         raise UnknownTool(name)

@@ -198,7 +198,8 @@ def credential_delete(
     """Forget a connection's secrets; tells whether there were any."""
     with transaction.atomic():
         tenant = connection.tenant
-        demand(actor, tenant, Role.ADMIN, "remove credentials")
+        own_account = principal is not None and str(principal.user_id or principal.pk) == actor.id
+        demand(actor, tenant, Role.VIEWER if own_account else Role.ADMIN, "remove credentials")
         removed, _rows = (
             Credential.objects.for_tenant(tenant)
             .filter(connection=connection, principal=principal, kind=kind)
@@ -323,14 +324,12 @@ def credential_fields(connection: Connection) -> list[str]:
 
 
 def connection_facts(row: Connection) -> dict[str, Any]:
-    """What the audit shows of a connection: settings without whatever is marked secret."""
-    cls = _class_of(row.connector)
-    hidden = {name for name, info in cls.Settings.model_fields.items() if "SecretStr" in str(info.annotation)}
+    """What the audit shows of a connection; secrets are in its credential, never in its settings."""
     return {
         "connector": row.connector,
         "slug": row.slug,
         "name": row.name,
-        "settings": {k: ("…" if k in hidden else v) for k, v in row.settings.items()},
+        "settings": dict(row.settings),
         "credential_mode": str(row.credential_mode),
         "read_only": row.read_only,
         "enabled": row.enabled,

@@ -16,16 +16,14 @@ from django.db import transaction
 
 from common.db import in_db
 from connectors.base import ConnectionRef, Connector, PromptSpec, ResourceSpec, ToolSpec
-from connectors.catalogue import Catalogue, build_catalogue
 from connectors.models import Connection, Credential, ToolPermission, ToolSwitch
 from connectors.permissions import ConnectionRules, RoleRule
 from connectors.registry import UnknownConnectorError, connector_class
 from tenants.changes import watcher
 from tenants.models import Tenant
-from tenants.principals import Caller, Role, TenantRef
+from tenants.principals import Role, TenantRef
 
 MAX_SNAPSHOTS = 2_000
-MAX_CATALOGUES = 256
 
 
 class TenantGoneError(LookupError):
@@ -107,17 +105,8 @@ class TenantSnapshot:
     prompts: Mapping[str, tuple[ConnectionView, PromptSpec]]
     resources: tuple[tuple[ConnectionView, ResourceSpec], ...]
     role_rules: Mapping[Role, RoleRule]
-    _catalogues: "OrderedDict[tuple[object, ...], Catalogue]" = field(default_factory=OrderedDict)
-
-    def catalogue(self, caller: Caller) -> Catalogue:
-        """What the caller may use; compiled once for all callers with the same rights."""
-        key = caller.rights_key
-        found = self._catalogues.get(key)
-        if found is None:
-            found = self._catalogues[key] = build_catalogue(self, caller)
-            if len(self._catalogues) > MAX_CATALOGUES:
-                self._catalogues.popitem(last=False)
-        return found
+    # What connectors.catalogue compiled from this snapshot, by callers' rights.
+    catalogues: "OrderedDict[tuple[object, ...], Any]" = field(default_factory=OrderedDict)
 
     def connection(self, slug: str) -> ConnectionView | None:
         """The connection with this slug."""

@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from connectors.catalogue import catalogue_of
 from connectors.pipeline import CallInfo, UnknownTool, call_tool
 from connectors.results import Audio, EmbeddedResource, Image, ResourceLink, Text
 from connectors.snapshot import load
@@ -39,7 +40,7 @@ class Tools(View):
                     "enabled": True,
                     "input_schema": entry.spec.input_schema,
                 }
-                for entry in load(tenant.pk).catalogue(caller).tools
+                for entry in catalogue_of(load(tenant.pk), caller).tools
             ]
         )
 
