@@ -38,7 +38,7 @@ def test_every_connector_has_tests_a_page_and_an_icon(slug):
     cls = connector_class(slug)
     assert list((ROOT / "tests/providers" / slug).glob("test_*.py"))
     page = (ROOT / f"docs/connectors/{slug}.md").read_text()
-    missing = [name for name in cls.tools if not re.search(rf"(`|[*][*]){name}(?!\w)", page)]
+    missing = [name for name in cls.tools if not re.search(rf"(?<!\w){name}(?!\w)", page)]
     assert missing == [], f"docs/connectors/{slug}.md does not tell of them"
     assert slug in (ROOT / "docs/index.md").read_text() + (ROOT / "README.md").read_text()
     assert "icon" in vars(cls) and re.fullmatch(r"[a-z][a-z0-9_]+", cls.icon), "a Material symbol's name"
