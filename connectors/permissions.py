@@ -76,11 +76,13 @@ def decide(
     """Decide for ``caller``, and for its actor where it is a run-as: both must be allowed."""
     steps = list(_ground_rules(connection, subject, tenant))
     steps += _caller_rules(caller, connection, subject, role_rules)
-    if caller.actor is not None:
+    actor = caller.actor
+    while actor is not None:  # a run-as started by a run-as: everybody in the row must be allowed
         steps += [
-            Step(f"actor's {step.rule}", step.allowed, f"{caller.actor.principal_name}: {step.text}")
-            for step in _caller_rules(caller.actor, connection, subject, role_rules)
+            Step(f"actor's {step.rule}", step.allowed, f"{actor.principal_name}: {step.text}")
+            for step in _caller_rules(actor, connection, subject, role_rules)
         ]
+        actor = actor.actor
     return Decision(all(step.allowed for step in steps), tuple(steps))
 
 
