@@ -1,7 +1,7 @@
 """Taking secrets and bulk out of values before they are stored, logged or shown.
 
 A value is secret by the name it stands under (``password``, ``api_key``, ``authorization``),
-by a path that its tool declared, or by how it looks (an access key, a bearer value, a JWT, a
+by a path that its tool declared, or by how it looks (an access key or API token, a bearer value, a JWT, a
 private key, a password inside a URL). What is too long is replaced by its beginning and a
 keyed digest, so that equal values still look equal and nothing large is copied.
 """
@@ -37,7 +37,7 @@ _PAIRS = frozenset(
 _ENDINGS = ("password", "secret", "token", "apikey", "privatekey", "accesskey", "secretkey", "passphrase")
 
 _LOOKS_SECRET = re.compile(
-    r"ptc_[A-Za-z0-9]+_[A-Za-z0-9_-]{8,}"
+    r"pt[ac]_[A-Za-z0-9]+_[A-Za-z0-9_-]{8,}"
     r"|\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
@@ -46,7 +46,7 @@ _LOOKS_SECRET = re.compile(
     re.IGNORECASE,
 )
 # One of these is in every text that the pattern can match; looking for them is much cheaper.
-_TRACES = ("ptc_", "bearer", "basic", "eyj", "-----begin", "://", "=")
+_TRACES = ("ptc_", "pta_", "bearer", "basic", "eyj", "-----begin", "://", "=")
 
 
 def redact_text(text: str) -> str:

@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 
 from common.log_context import log_context, request_context, tenant_context
 
-# Access keys keep their public id; whatever follows an Authorization name goes.
-_ACCESS_KEY = re.compile(r"(ptc_[0-9A-Za-z]{1,32}_)[0-9A-Za-z_-]+")
+# Access keys and API tokens keep their public id; whatever follows an Authorization name goes.
+_ACCESS_KEY = re.compile(r"(pt[ac]_[0-9A-Za-z]{1,32}_)[0-9A-Za-z_-]+")
 _AUTHORIZATION = re.compile(
     r"""((?:proxy-)?authorization['"]?\s*[:=,]\s*(?-i:b(?=['"]))?['"]?)(?:(?:bearer|basic|digest)\s+)?[^\s'",;)\]}]+""",
     re.I,
@@ -25,7 +25,7 @@ _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
 def masked(text: str) -> str:
     """The text without access keys, Authorization values and passwords in URLs."""
-    if "ptc_" in text:
+    if "ptc_" in text or "pta_" in text:
         text = _ACCESS_KEY.sub(r"\1***", text)
     if "uth" in text or "earer" in text or "UTH" in text or "EARER" in text:
         text = _AUTHORIZATION.sub(r"\1***", text)
