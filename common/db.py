@@ -24,9 +24,7 @@ _pool: ThreadPoolExecutor | None = None
 def _executor() -> ThreadPoolExecutor:
     global _pool
     if _pool is None:
-        _pool = ThreadPoolExecutor(
-            max_workers=getattr(settings, "PORTICO_DB_THREADS", 4), thread_name_prefix="portico-db"
-        )
+        _pool = ThreadPoolExecutor(settings.PORTICO_DB_THREADS, thread_name_prefix="portico-db")
     return _pool
 
 

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 
 class NoRedisServerError(RuntimeError):
@@ -46,6 +48,14 @@ def server_command(folder: Path, *, durable: bool) -> list[str]:
     ]  # fmt: skip
 
 
+def socket_client(folder: Path) -> redis.Redis:
+    """A client of the server in a folder that tells at once where nobody listens.
+
+    By default redis-py tries ten times with growing pauses, which is seconds of every start.
+    """
+    return redis.Redis(unix_socket_path=str(folder / "redis.sock"), retry=Retry(NoBackoff(), 0))
+
+
 def start_server(folder: Path, *, durable: bool = False) -> "subprocess.Popen[bytes]":
     """Start a server and return when it answers; its socket is ``folder/redis.sock``."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -55,7 +65,7 @@ def start_server(folder: Path, *, durable: bool = False) -> "subprocess.Popen[by
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is for whoever started it, who then ends it in order
     )
-    client = redis.Redis(unix_socket_path=str(folder / "redis.sock"))
+    client = socket_client(folder)
     for _ in range(200):
         try:
             client.ping()

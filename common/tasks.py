@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
-from celery import shared_task
+from celery import current_task, shared_task
 
 from common.log_context import log_context
 
@@ -17,9 +17,9 @@ def tenant_task(name: str, **options: Any) -> Callable[[Callable[Concatenate[UUI
     """Make a Celery task of a function whose first argument is its tenant's id.
 
     ``name`` is the task's fixed name, ``options`` are Celery's. Callers pass the id (a UUID
-    or its text), other arguments are ids as well: never secrets. The tenant's log context is
-    set around each run and reset after it, so nothing carries over to the next task of the
-    same worker. Raises ``TypeError`` in the worker where the id is missing or none.
+    or its text), other arguments are ids as well: never secrets. The log context
+    (the tenant, and the run's id as the request) is set around each run and reset after it,
+    so nothing carries over to the next task of the same worker. Raises ``TypeError`` in the worker where the id is missing or none.
     """
 
     def decorate(function: Callable[Concatenate[UUID, P], T]) -> Any:
@@ -29,7 +29,8 @@ def tenant_task(name: str, **options: Any) -> Callable[[Callable[Concatenate[UUI
                 tenant = tenant_id if isinstance(tenant_id, UUID) else UUID(tenant_id)
             except (ValueError, AttributeError, TypeError):
                 raise TypeError(f"The task {name} was called without a tenant's id.") from None
-            with log_context(tenant=str(tenant), request_id=""):
+            run_id = current_task.request.id if current_task else None  # none where it is called directly
+            with log_context(tenant=str(tenant), request_id=run_id or ""):
                 return function(tenant, *args, **kwargs)
 
         return shared_task(name=name, **options)(run)

@@ -25,7 +25,6 @@ from mcp_endpoint.wire import (
 )
 
 T = TypeVar("T")
-PAGE_SIZE = 500  # clients of the handshake era often read the first page only
 MAX_COMPLETIONS = 100
 
 
@@ -166,11 +165,6 @@ async def instructions(turn: Turn) -> str | None:
     return (await pipeline.catalogue(turn.caller)).instructions or None
 
 
-def page_size() -> int:
-    """Items per page of a list."""
-    return int(getattr(settings, "PORTICO_PAGE_SIZE", PAGE_SIZE))
-
-
 def list_position(turn: Turn) -> Any:
     """Where the asked page begins. Raises ProtocolError for a cursor that is not this caller's."""
     try:
@@ -180,7 +174,7 @@ def list_position(turn: Turn) -> Any:
 
 
 def _page(turn: Turn, purpose: str, items: Sequence[T], key: Callable[[T], str]) -> Sequence[T]:
-    part, turn.next_position = page(items, list_position(turn), size=page_size(), key=key)
+    part, turn.next_position = page(items, list_position(turn), size=settings.PORTICO_PAGE_SIZE, key=key)
     return part
 
 

@@ -9,6 +9,8 @@ from collections import OrderedDict
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
+
 from common.paging import Position, cursor
 from connectors import pipeline
 from mcp_endpoint import handlers, sdk
@@ -51,7 +53,8 @@ async def answer(turn: Turn) -> bytes:
     """The result of a list as JSON; its params are checked before. Raises ProtocolError."""
     catalogue = await pipeline.catalogue(turn.caller)
     where = handlers.list_position(turn)
-    key = (turn.caller.tenant.id, turn.modern, turn.method, catalogue.digest, where, handlers.page_size())
+    size = settings.PORTICO_PAGE_SIZE
+    key = (turn.caller.tenant.id, turn.modern, turn.method, catalogue.digest, where, size)
     row = _kept.get(key)
     if row is None:
         made = await sdk.serve(turn)

@@ -79,7 +79,7 @@ def make_server(instructions: str | None = None) -> Server[Any]:
     server: Server[Any] = Server(
         "portico",
         title="Portico",
-        version=str(getattr(settings, "PORTICO_VERSION", "0.1.0")),
+        version=settings.PORTICO_VERSION,
         instructions=instructions,
         cache_hints={method: CacheHint(LIST_TTL_MS, "private") for method in CACHEABLE_METHODS},  # type: ignore[misc]
         on_list_tools=h("tools/list"),  # type: ignore[arg-type]

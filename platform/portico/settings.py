@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import environ
 
+from portico import __version__ as PORTICO_VERSION
 from portico.configuration import Configuration
 from portico.first_start import kept_secret, new_key_ring, new_secret_key
 from portico.look import UNFOLD as UNFOLD
@@ -41,6 +42,7 @@ PORTICO_DB_THREADS: int = _config["PORTICO_DB_THREADS"]
 PORTICO_TRUSTED_PROXIES: list[str] = _config["PORTICO_TRUSTED_PROXIES"]
 PORTICO_CONNECTORS: list[str] = _config["PORTICO_CONNECTORS"]
 PORTICO_ALLOWED_ORIGINS: list[str] = _config["PORTICO_ALLOWED_ORIGINS"]
+PORTICO_PAGE_SIZE = 500  # of MCP lists; clients of the handshake era often read the first page only
 
 # --- Secrets -------------------------------------------------------------------------
 SECRET_KEY: str = _config["SECRET_KEY"]
@@ -220,7 +222,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Portico",
     "DESCRIPTION": "Provision tenants, connections, members and access keys, read the audit, call tools.",
-    "VERSION": "0.1.0",
+    "VERSION": PORTICO_VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],

@@ -23,9 +23,9 @@ from types import FrameType
 
 import honcho.manager
 from django.conf import settings
-from redis import Redis, RedisError
+from redis import RedisError
 
-from common.redis_server import start_server
+from common.redis_server import socket_client, start_server
 from portico import access
 from portico.first_start import private_folder
 
@@ -103,7 +103,7 @@ def redis_server() -> Iterator["subprocess.Popen[bytes] | None"]:
 
 def _end_orphan(folder: Path) -> None:
     """End a server that a killed start left behind: two on one append-only file would ruin it."""
-    with contextlib.suppress(RedisError), Redis(unix_socket_path=str(folder / "redis.sock")) as client:
+    with contextlib.suppress(RedisError), socket_client(folder) as client:
         client.ping()
         client.shutdown()
 

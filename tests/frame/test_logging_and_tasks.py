@@ -38,6 +38,8 @@ def test_a_record_is_one_line_with_its_tenant_and_request():
         "sent bearer sEcReTsEcReT to it",
         "postgres://portico:sEcReTsEcReT@db/portico",
         "redis://:sEcReTsEcReT@redis:6379/0",
+        "Not Found: /admin/invitation/sEcReTsEcReT/",
+        "Not Found: /admin/password/MQ/sEcReTsEcReT-x/",
     ],
 )
 def test_secrets_never_reach_a_log_line(text):
@@ -60,16 +62,17 @@ def test_a_request_id_is_kept_only_if_it_is_short_and_plain():
 
 
 @tenant_task("tests.frame.where")
-def where(tenant_id: uuid.UUID, *, fail: bool = False) -> tuple[uuid.UUID, str]:
+def where(tenant_id: uuid.UUID, *, fail: bool = False) -> tuple[uuid.UUID, str, str]:
     if fail:
         raise RuntimeError("no")
-    return tenant_id, tenant_context.get()
+    return tenant_id, tenant_context.get(), request_context.get()
 
 
 def test_a_task_runs_in_the_context_of_its_tenant_and_leaves_none_behind():
     tenant = uuid.uuid4()
     with log_context(request_id="outer"):
-        assert where.run(str(tenant)) == (tenant, str(tenant))
+        assert where.run(str(tenant)) == (tenant, str(tenant), "")
+        assert where.apply([str(tenant)], task_id="run-1").get() == (tenant, str(tenant), "run-1")
         assert (tenant_context.get(), request_context.get()) == ("", "outer")
     with pytest.raises(RuntimeError):
         where.run(str(tenant), fail=True)
