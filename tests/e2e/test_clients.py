@@ -3,6 +3,11 @@
 import asyncio
 import base64
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import cycle
@@ -16,6 +21,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 
+from tests.docs.pages import KEY, URL, blocks, pages
 from tests.e2e.inspector import Inspector
 from tests.e2e.running import House, connected, running
 from tests.e2e.walks import ALL_NAMES, WALKS, a_year
@@ -283,6 +289,38 @@ def test_the_inspector_is_refused_with_anothers_key(running: House, node_tools: 
     refused = Inspector(node_tools, tmp_path, stranger).run("modern", "tools/list", "--stored-auth-only")
     assert refused.returncode != 0
     assert refused.stdout == ""
+
+
+CURLS = [(page, block.text) for page in pages() for block in blocks(page) if block.text.startswith("curl ")]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_documentations_calls_over_plain_http_work(running: House) -> None:
+    assert {page for page, _ in CURLS} >= {"README.md", "docs/clients.md", "docs/api.md"}
+    for page, text in CURLS:
+        said = shown_as(running, text)
+        done = subprocess.run(
+            ["bash", "-c", said], capture_output=True, text=True, timeout=30, check=False,
+            env={"PATH": os.environ["PATH"], "KEY": running.bistro.key},
+        )  # fmt: skip
+        assert done.returncode == 0, (page, done.stderr)
+        answer = json.loads(done.stdout)
+        assert answer["is_error"] is False and answer["structured_content"], (page, done.stdout)
+
+
+def test_the_documentations_program_works(running: House) -> None:
+    (program,) = (block.text for block in blocks("docs/clients.md") if block.language == "python")
+    done = subprocess.run(
+        [sys.executable, "-c", shown_as(running, program)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"\d+ tools\n\[\{'item_id':", done.stdout), done.stdout
+
+
+def shown_as(running: House, text: str) -> str:
+    """An example with this house's address and key in place of those that are printed."""
+    return text.replace(URL, running.url).replace(KEY, running.bistro.key)
 
 
 MISTAKES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
