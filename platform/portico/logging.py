@@ -20,11 +20,13 @@ _AUTHORIZATION = re.compile(
 )
 _BEARER = re.compile(r"\b(bearer\s+)[0-9A-Za-z._~+/=-]{8,}", re.I)
 _URL_PASSWORD = re.compile(r"([a-z][a-z0-9+]{1,20}://[^\s:/@]*:)[^\s/@]+@", re.I)
+# The token of a link that lets somebody in: /admin/invitation/<token>/, /admin/password/<user>/<token>/.
+_LINK = re.compile(r"(/(?:invitation|password/[0-9A-Za-z_-]{1,64})/)[0-9A-Za-z._~:-]{8,}")
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
 
 def masked(text: str) -> str:
-    """The text without access keys, Authorization values and passwords in URLs."""
+    """The text without access keys, Authorization values, passwords in URLs and tokens of links."""
     if "ptc_" in text or "pta_" in text:
         text = _ACCESS_KEY.sub(r"\1***", text)
     if "uth" in text or "earer" in text or "UTH" in text or "EARER" in text:
@@ -32,6 +34,8 @@ def masked(text: str) -> str:
         text = _BEARER.sub(r"\1***", text)
     if "://" in text:
         text = _URL_PASSWORD.sub(r"\1***@", text)
+    if "/invitation/" in text or "/password/" in text:
+        text = _LINK.sub(r"\1***", text)
     return text
 
 
@@ -62,6 +66,8 @@ def configuration(level: str) -> dict[str, Any]:
             "django": {"level": level, "handlers": [], "propagate": True},
             # Its debug lines hold SQL with its parameters.
             "django.db.backends": {"level": "INFO"},
+            # Its debug lines hold whole contexts of pages, with tokens and what is shown once.
+            "django.template": {"level": "INFO"},
             "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
             "gunicorn.access": {"level": level, "handlers": [], "propagate": True},
             "httpx2": {"level": "WARNING"},
