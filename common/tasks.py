@@ -19,7 +19,8 @@ def tenant_task(name: str, **options: Any) -> Callable[[Callable[Concatenate[UUI
     ``name`` is the task's fixed name, ``options`` are Celery's. Callers pass the id (a UUID
     or its text), other arguments are ids as well: never secrets. The log context
     (the tenant, and the run's id as the request) is set around each run and reset after it,
-    so nothing carries over to the next task of the same worker. Raises ``TypeError`` in the worker where the id is missing or none.
+    so nothing carries over to the next task of the same worker.
+    Raises ``TypeError`` in the worker where the id is missing or none.
     """
 
     def decorate(function: Callable[Concatenate[UUID, P], T]) -> Any:

@@ -44,7 +44,7 @@ class Connection(TenantModel):
     )
     is_primary = models.BooleanField(default=False, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
-    # The connector's version when an admin last saw its tools: newer tools that write start off.
+    # The tools that the connector had when it was connected: later ones that write start off.
     seen_tools = models.JSONField(default=list, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

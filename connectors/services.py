@@ -1,12 +1,15 @@
 """Changing what a tenant has configured: one transaction each, version bump, audit row last."""
 
+import asyncio
 import json
+import logging
 import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError as FieldErrors
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -14,7 +17,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from audit.services import record_change
 from common.db import in_db
 from common.text import clean_text
-from common.vault import decrypt, encrypt
+from common.vault import VaultError, decrypt, encrypt
 from connectors.base import CheckResult, Connector
 from connectors.context import CREDENTIAL_PURPOSE, CallContext, Channel
 from connectors.errors import ConnectorError
@@ -25,8 +28,10 @@ from tenants.changes import tenant_changed
 from tenants.errors import AlreadyThere, InvalidValue
 from tenants.models import Principal, Tenant
 from tenants.patterns import validate_patterns
-from tenants.principals import Actor, Caller, Role
+from tenants.principals import Actor, Caller, PrincipalKind, Role
 from tenants.rules import demand
+
+logger = logging.getLogger(__name__)
 
 CHECK_TIMEOUT_S = 20
 
@@ -52,7 +57,8 @@ def connection_create(
     cls = _class_of(connector)
     with transaction.atomic():
         demand(actor, tenant, Role.ADMIN, "add connections")
-        own = list(Connection.objects.for_tenant(tenant).select_for_update())
+        _lock_tenant(tenant)
+        own = list(Connection.objects.for_tenant(tenant))
         if any(row.slug == slug for row in own):
             raise AlreadyThere(_("This tenant has a connection %(slug)r already.") % {"slug": slug}, "slug")
         primary = not any(row.connector == connector and row.is_primary for row in own)
@@ -106,7 +112,7 @@ def connection_update(
     with transaction.atomic():
         tenant = row.tenant
         demand(actor, tenant, Role.ADMIN, "change connections")
-        row = Connection.objects.for_tenant(tenant).select_for_update().get(pk=row.pk)
+        row = _locked(row)
         before = connection_facts(row)
         if name is not None:
             row.name = name.strip() or row.name
@@ -135,6 +141,7 @@ def connection_delete(row: Connection, *, actor: Actor) -> None:
     with transaction.atomic():
         tenant = row.tenant
         demand(actor, tenant, Role.ADMIN, "remove connections")
+        row = _locked(row)
         before = connection_facts(row)
         _release_on_commit(row, tenant)
         row.delete()
@@ -178,9 +185,8 @@ def credential_set(
         tenant = connection.tenant
         own_account = principal is not None and str(principal.user_id or principal.pk) == actor.id
         demand(actor, tenant, Role.VIEWER if own_account else Role.ADMIN, "store credentials")
+        _bump(connection)
         row = _store_credential(connection, values, principal, kind)
-        Connection.objects.for_tenant(tenant).filter(pk=connection.pk).update(version=connection.version + 1)
-        connection.version += 1
         tenant_changed(tenant.pk)
         record_change(
             tenant=tenant,
@@ -200,6 +206,7 @@ def credential_delete(
         tenant = connection.tenant
         own_account = principal is not None and str(principal.user_id or principal.pk) == actor.id
         demand(actor, tenant, Role.VIEWER if own_account else Role.ADMIN, "remove credentials")
+        _bump(connection)
         removed, _rows = (
             Credential.objects.for_tenant(tenant)
             .filter(connection=connection, principal=principal, kind=kind)
@@ -233,8 +240,9 @@ def switch_set(
     with transaction.atomic():
         tenant = connection.tenant
         demand(actor, tenant, Role.ADMIN, "switch tools")
+        _locked(connection)
         rows = ToolSwitch.objects.for_tenant(tenant).filter(connection=connection, tool=tool, toolset=toolset)
-        former = rows.select_for_update().first()
+        former = rows.first()
         before = former.enabled if former else None
         if before == enabled:
             return
@@ -269,7 +277,8 @@ def permission_set(
     allow, deny = validate_patterns(allow, "allow"), validate_patterns(deny, "deny")
     with transaction.atomic():
         demand(actor, tenant, Role.ADMIN, "change permissions")
-        row = ToolPermission.objects.for_tenant(tenant).filter(role=role).select_for_update().first()
+        _lock_tenant(tenant)
+        row = ToolPermission.objects.for_tenant(tenant).filter(role=role).first()
         before = {"allow": row.allow, "deny": row.deny} if row else {}
         if row is None:
             row = ToolPermission(tenant=tenant, role=role)
@@ -304,13 +313,29 @@ async def connection_check(connection: Connection, *, caller: Caller | None = No
         context = CallContext(
             asking, view, Channel(), f"check-{uuid.uuid4().hex[:12]}", time.monotonic() + CHECK_TIMEOUT_S
         )
-        try:
-            result = await view.connector.check(context)
-        except ConnectorError as error:
-            result = CheckResult(False, error.message, {"hint": error.hint, "type": error.type})
+        result = await _checked(view.connector, context)
     latency = int((time.perf_counter() - started) * 1000)
     await in_db(_store_check, connection.tenant_id, connection.pk, result, latency)
     return result
+
+
+async def _checked(connector: Connector, context: CallContext) -> CheckResult:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await connector.check(context)
+    except ConnectorError as error:
+        return CheckResult(False, error.message, {"hint": error.hint, "type": error.type})
+    except TimeoutError:
+        return CheckResult(False, _("No answer within %(seconds)d seconds.") % {"seconds": CHECK_TIMEOUT_S})
+    except VaultError as error:
+        return CheckResult(False, str(error))
+    except Exception as error:
+        logger.exception("The check of connection %s failed", context.connection.slug, exc_info=error)
+        return CheckResult(
+            False,
+            _("The check failed inside Portico; the operator finds it in the log under %(id)s.")
+            % {"id": context.request_id},
+        )
 
 
 def credential_fields(connection: Connection) -> list[str]:
@@ -351,6 +376,33 @@ def _validated(model: type[BaseModel], values: Mapping[str, Any], prefix: str) -
         raise InvalidValue(f"{path}: {said}" if path else said, f"{prefix}.{path}") from None
 
 
+def _lock_tenant(tenant: Tenant) -> None:
+    """Make changes that add rows wait for each other: there is no row yet that they could lock.
+
+    NO KEY, here and below: a plain FOR UPDATE would collide with the foreign key checks of
+    rows that others insert meanwhile.
+    """
+    if not Tenant.objects.select_for_update(no_key=True).filter(pk=tenant.pk).values_list("pk"):
+        raise InvalidValue(_("This tenant does not exist any more."))
+
+
+def _locked(connection: Connection) -> Connection:
+    """The row as it is now, locked. Raises InvalidValue where it is gone."""
+    rows = Connection.objects.for_tenant(connection.tenant_id).select_for_update(of=("self",), no_key=True)
+    found: Connection | None = rows.select_related("tenant").filter(pk=connection.pk).first()
+    if found is None:
+        raise InvalidValue(_("This connection does not exist any more."))
+    return found
+
+
+def _bump(connection: Connection) -> None:
+    """Make the connection newer, so that no result under its former credential is used again."""
+    connection.version = _locked(connection).version + 1
+    Connection.objects.for_tenant(connection.tenant_id).filter(pk=connection.pk).update(
+        version=connection.version
+    )
+
+
 def _class_of(slug: str) -> type[Connector]:
     try:
         return connector_class(slug)
@@ -364,8 +416,8 @@ def _default_mode(cls: type[Connector]) -> str:
 
 def _clean(row: Connection) -> None:
     """The model's own rules, as this room's error."""
-    from django.core.exceptions import ValidationError as FieldErrors
-
+    if not row.name.isprintable():
+        raise InvalidValue(_("Write a name of printable characters."), "name")
     try:
         row.clean_fields(exclude=["tenant", "seen_tools"])
     except FieldErrors as error:
@@ -404,10 +456,11 @@ def _store_credential(
     if cls.Credentials is None:
         raise InvalidValue(_("%(name)s takes no credential.") % {"name": cls.title}, "credential")
     tenant = connection.tenant
+    if principal is not None and principal.tenant_id != tenant.pk:
+        raise InvalidValue(_("This principal is not of this tenant."), "principal")
     row = (
         Credential.objects.for_tenant(tenant)
         .filter(connection=connection, principal=principal, kind=kind)
-        .select_for_update()
         .first()
     )
     merged = _read(tenant, row) if row else {}
@@ -440,8 +493,6 @@ def _store_check(tenant_id: UUID, connection_id: UUID, result: CheckResult, late
 
 def _nobody(tenant: Any) -> Caller:
     """The platform itself, for tests that nobody in particular asked for."""
-    from tenants.principals import PrincipalKind
-
     return Caller(
         tenant=tenant,
         principal_id=UUID(int=0),

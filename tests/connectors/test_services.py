@@ -1,3 +1,4 @@
+import asyncio
 import json
 
 import pytest
@@ -6,6 +7,7 @@ from audit.models import AuditEvent
 from common.db import in_db
 from common.redis import sync_client
 from common.vault import VaultError
+from connectors import services
 from connectors.models import Connection, Credential, HealthCheck
 from connectors.pipeline import call_tool
 from connectors.services import (
@@ -21,6 +23,7 @@ from connectors.services import (
 )
 from tenants.errors import AlreadyThere, InvalidValue, NotAllowed
 from tenants.principals import Actor
+from tests.connectors.probe import Probe
 from tests.factories import actor_of, make_caller, make_connection, make_member, make_tenant
 
 ACTOR = Actor.system("tests")
@@ -133,6 +136,96 @@ async def test_a_check_keeps_its_answer():
     assert (await connection_check(row)).ok
     kept = await in_db(lambda: HealthCheck.objects.get(tenant=tenant, connection=row))
     assert (kept.ok, kept.message, kept.details) == (True, "The token is there.", {"user": "ada"})
+
+
+async def test_a_check_that_breaks_or_hangs_is_an_answer_too(monkeypatch):
+    tenant = await in_db(make_tenant)
+    row = await in_db(make_connection, tenant, "probe")
+
+    async def crash(self, ctx):
+        raise RuntimeError("the inside")
+
+    async def hang(self, ctx):
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(Probe, "check", crash)
+    result = await connection_check(row)
+    assert (result.ok, "inside Portico" in result.message) == (False, True)
+    assert "the inside" not in result.message
+    monkeypatch.setattr(services, "CHECK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(Probe, "check", hang)
+    assert "No answer" in (await connection_check(row)).message
+
+
+async def test_one_of_the_connections_made_at_once_is_primary():
+    tenant = await in_db(make_tenant)
+    made = await asyncio.gather(
+        *(in_db(make_connection, tenant, "probe", slug=f"probe{letter}") for letter in "abcd")
+    )
+    assert sum(row.is_primary for row in made) == 1
+
+
+async def test_changes_made_at_once_all_succeed():
+    tenant = await in_db(make_tenant)
+    row = await in_db(make_connection, tenant, "probe")
+    await asyncio.gather(
+        *(
+            in_db(lambda n=n: credential_set(row, {"user": f"u{n}", "token": SECRET}, actor=ACTOR))
+            for n in range(4)
+        ),
+        *(in_db(lambda: switch_set(row, tool="probe_echo", enabled=False, actor=ACTOR)) for _ in range(3)),
+        *(
+            in_db(
+                lambda n=n: permission_set(
+                    tenant=tenant, role="viewer", allow=[f"probe:{n}"], deny=[], actor=ACTOR
+                )
+            )
+            for n in range(3)
+        ),
+    )
+    stored = await in_db(lambda: Credential.objects.get(tenant=tenant, connection=row))
+    now = await in_db(lambda: Connection.objects.get(tenant=tenant, pk=row.pk))
+    assert (stored.version, now.version) == (4, 5)
+
+
+async def test_a_credential_stored_anew_is_never_taken_for_the_one_before():
+    tenant = await in_db(make_tenant)
+    row = await in_db(make_connection, tenant, "probe")
+    versions = set()
+    for _ in range(2):
+        await in_db(lambda: credential_set(row, {"token": SECRET}, actor=ACTOR))
+        versions.add(row.version)
+        await in_db(lambda: credential_delete(row, actor=ACTOR))
+        versions.add(row.version)
+    assert len(versions) == 4
+
+
+def test_a_connection_that_is_gone_is_refused_in_words():
+    tenant = make_tenant()
+    row = make_connection(tenant, "probe")
+    stale = Connection.objects.get(tenant=tenant, pk=row.pk)
+    connection_delete(row, actor=ACTOR)
+    for change in (
+        lambda: connection_update(stale, name="new", actor=ACTOR),
+        lambda: connection_delete(stale, actor=ACTOR),
+        lambda: credential_set(stale, {"token": SECRET}, actor=ACTOR),
+        lambda: switch_set(stale, tool="probe_echo", enabled=False, actor=ACTOR),
+    ):
+        with pytest.raises(InvalidValue, match="does not exist any more"):
+            change()
+
+
+def test_a_credential_of_another_tenants_member_is_refused():
+    row, stranger = make_connection(make_tenant(), "probe"), make_member(make_tenant(), "viewer")
+    with pytest.raises(InvalidValue, match="not of this tenant"):
+        credential_set(row, {"token": SECRET}, principal=stranger, actor=ACTOR)
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "line\nbreak", "x" * 81])
+def test_a_name_that_cannot_be_stored_or_shown_is_refused(name):
+    with pytest.raises(InvalidValue) as refused:
+        make_connection(make_tenant(), "probe", name=name)
+    assert refused.value.field == "name"
 
 
 def test_changes_are_recorded_with_before_and_after():
