@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from psycopg import ClientCursor
 
 from audit.keys import chain_key, current_kid, seal
@@ -29,15 +29,37 @@ def write_rows(rows: Sequence[Row]) -> Sequence[int]:
         return _append(rows)
 
 
+def write_alone(rows: Sequence[Row]) -> Sequence[int]:
+    """As :func:`write_rows`, in a transaction of its own: for a batch of nothing but audit rows.
+
+    On PostgreSQL the transaction's begin and end travel with its first and last statement,
+    which halves the CPU of small batches: each round trip hands the interpreter to the event
+    loop and back.
+    """
+    if connection.vendor != "postgresql":
+        with transaction.atomic():
+            return write_rows(rows)
+    raw, names = connection.connection, sorted({row[CHAIN] for row in rows})
+    with connection.wrap_database_errors:
+        try:
+            with ClientCursor(raw) as cursor:
+                cursor.execute("BEGIN;" + _LOCK.format(_marks(names)), names)
+                cursor.nextset()
+                heads = {chain: (seq, digest) for chain, seq, digest in cursor.fetchall()}
+                if len(heads) == len(names):
+                    moves = _seal(rows, names, heads)
+                    _copy(cursor, rows)
+                    _move(cursor, moves, "COMMIT")
+                    return [row[SEQ] for row in rows]
+        finally:
+            raw.rollback()  # does nothing after the commit
+    with transaction.atomic():  # a chain begins with its first row
+        return write_rows(rows)
+
+
 def _append(rows: Sequence[Row]) -> list[int]:
     names = sorted({row[CHAIN] for row in rows})
-    heads = _lock_heads(names)
-    for row in rows:
-        seq, previous = heads[row[CHAIN]]
-        row[SEQ] = seq + 1
-        row[HASH] = seal_row(row, previous, chain_key(row[KID]))
-        heads[row[CHAIN]] = (seq + 1, row[HASH])
-    moves = _moves(names, heads)
+    moves = _seal(rows, names, _lock_heads(names))
     if connection.vendor == "postgresql":
         _write_postgresql(rows, moves)
     else:
@@ -62,12 +84,25 @@ def _select_heads(names: list[str]) -> dict[str, tuple[int, str]]:
     raw = connection.connection
     if connection.vendor == "postgresql":
         with ClientCursor(raw) as cursor:
-            marks = ",".join(["%s"] * len(names))
-            cursor.execute(_LOCK.format(marks), names)
+            cursor.execute(_LOCK.format(_marks(names)), names)
             return {chain: (seq, digest) for chain, seq, digest in cursor.fetchall()}
     marks = ",".join("?" * len(names))  # the transaction is IMMEDIATE: it holds the write lock already
     found = raw.execute(f"SELECT chain, seq, hash FROM audit_audithead WHERE chain IN ({marks})", names)  # noqa: S608
     return {chain: (seq, digest) for chain, seq, digest in found}
+
+
+def _seal(rows: Sequence[Row], names: list[str], heads: dict[str, tuple[int, str]]) -> list[tuple[Any, ...]]:
+    """Number and hash the rows; the heads as they are to be stored."""
+    for row in rows:
+        seq, previous = heads[row[CHAIN]]
+        row[SEQ] = seq + 1
+        row[HASH] = seal_row(row, previous, chain_key(row[KID]))
+        heads[row[CHAIN]] = (seq + 1, row[HASH])
+    return _moves(names, heads)
+
+
+def _marks(names: list[str]) -> str:
+    return ",".join(["%s"] * len(names))
 
 
 def _moves(names: list[str], heads: dict[str, tuple[int, str]]) -> list[tuple[Any, ...]]:
@@ -76,10 +111,19 @@ def _moves(names: list[str], heads: dict[str, tuple[int, str]]) -> list[tuple[An
 
 
 def _write_postgresql(rows: Sequence[Row], moves: list[tuple[Any, ...]]) -> None:
-    with ClientCursor(connection.connection) as cursor:  # several statements in one round trip
-        with cursor.copy(_COPY) as copy:
-            copy.write("".join(map(_copy_line, rows)))
-        cursor.execute(_MOVE.format("%s") * len(moves), [value for move in moves for value in move])
+    with ClientCursor(connection.connection) as cursor:
+        _copy(cursor, rows)
+        _move(cursor, moves)
+
+
+def _copy(cursor: "ClientCursor[Any]", rows: Sequence[Row]) -> None:
+    with cursor.copy(_COPY) as copy:
+        copy.write("".join(map(_copy_line, rows)))
+
+
+def _move(cursor: "ClientCursor[Any]", moves: list[tuple[Any, ...]], last: str = "") -> None:
+    """Move the heads, all of them (and ``last``) in one round trip."""
+    cursor.execute(_MOVE.format("%s") * len(moves) + last, [value for move in moves for value in move])
 
 
 def _write_sqlite(rows: Sequence[Row], moves: list[tuple[Any, ...]]) -> None:

@@ -68,6 +68,7 @@ class GroupWriter:
 
     def __init__(self) -> None:
         self._handlers: dict[str, tuple[int, Handler]] = {}
+        self._alone: dict[str, Handler] = {}
         self._before_stop: list[Callable[[], None]] = []
         self.last_error: str | None = None
         self._reset()
@@ -84,15 +85,18 @@ class GroupWriter:
         self._idle = False
         self._busy = False
 
-    def register(self, kind: str, handler: Handler, *, order: int) -> None:
+    def register(self, kind: str, handler: Handler, *, order: int, alone: Handler | None = None) -> None:
         """Name the handler of a kind of job.
 
         ``handler(payloads)`` runs inside a transaction in the writer thread and returns one
         result per payload, in order. A result that is an exception instance is raised to
         that job's caller alone; an exception raised by the handler itself rolls back.
-        Handlers run in ascending ``order`` (audit is last, at 100).
+        Handlers run in ascending ``order`` (audit is last, at 100). ``alone`` takes batches of
+        nothing but this kind instead, outside any transaction, and commits by itself.
         """
         self._handlers[kind] = (order, handler)
+        if alone is not None:
+            self._alone[kind] = alone
 
     def before_stop(self, function: Callable[[], None]) -> None:
         """Call ``function`` when the writer is asked to stop, while jobs can still be queued."""
@@ -280,12 +284,13 @@ class GroupWriter:
             by_kind.setdefault(job.kind, []).append(job)
         if connection.connection is None:
             _connect()
-        with transaction.atomic():
-            for kind in sorted(by_kind, key=lambda k: self._handlers[k][0]):
-                jobs = by_kind[kind]
-                results = self._handlers[kind][1]([job.payload for job in jobs])
-                for job, result in zip(jobs, results, strict=True):
-                    job.result = result
+        if len(by_kind) == 1 and (alone := self._alone.get(batch[0].kind)) is not None:
+            _hand_out(batch, alone([job.payload for job in batch]))
+        else:
+            with transaction.atomic():
+                for kind in sorted(by_kind, key=lambda k: self._handlers[k][0]):
+                    jobs = by_kind[kind]
+                    _hand_out(jobs, self._handlers[kind][1]([job.payload for job in jobs]))
         self.last_error = None
 
     def _finish(self, batch: list[Job]) -> None:
@@ -328,6 +333,11 @@ def _connect() -> None:
             cursor.execute("SET synchronous_commit TO on; SET lock_timeout TO '15s'")
         elif connection.vendor == "sqlite":
             cursor.execute("PRAGMA synchronous=FULL")
+
+
+def _hand_out(jobs: Sequence[Job], results: Sequence[Any]) -> None:
+    for job, result in zip(jobs, results, strict=True):
+        job.result = result
 
 
 def _settle_all(jobs: list[Job]) -> None:
