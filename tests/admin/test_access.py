@@ -1,6 +1,7 @@
 """Keys, invitations, users, passwords and sign-ins."""
 
 import re
+import secrets
 from datetime import UTC, datetime
 from typing import Any
 
@@ -215,3 +216,18 @@ def test_changes_in_the_admin_are_recorded_with_the_person_who_made_them() -> No
     row = AuditEvent.objects.for_tenant(tenant).filter(kind="config", name__contains="nightly").get()
     assert member.user.username in (row.actor_name, row.principal_name)
     assert row.via == "admin"
+
+
+def test_passwords_cannot_be_guessed_at_speed(client):
+    user = make_user(superuser=True, password="right-and-long-enough")
+    address = f"10.9.{secrets.randbelow(250)}.{secrets.randbelow(250)}"
+
+    def attempt(password):
+        form = {"username": user.username, "password": password, "next": "/admin/"}
+        return client.post("/admin/login/", form, REMOTE_ADDR=address)
+
+    for _ in range(20):
+        assert attempt("wrong").status_code == 200
+    refused = attempt("right-and-long-enough")
+    assert refused.status_code == 200
+    assert "Too many refused sign-ins" in refused.content.decode()

@@ -65,6 +65,11 @@ class Probe(Connector):
             raise Conflict("Somebody was faster.", hint="Read it again.")
         raise RuntimeError("the inside, with s3cret-in-traceback")
 
+    @tool(title="Odd", hint="R")
+    async def probe_odd(self, ctx: Context) -> Any:
+        """Return what JSON does not know."""
+        return {"thing": object()}
+
     @tool(title="Slow", hint="R", timeout=0.05)
     async def probe_slow(self, ctx: Context) -> str:
         """Take longer than allowed."""

@@ -1,12 +1,18 @@
 import asyncio
 import json
 from dataclasses import replace
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from django.test import AsyncClient
+from limits.errors import StorageError
 
 from audit.models import AuditEvent
 from common.db import in_db
+from common.writer import writer
+from connectors.errors import ConnectionFailed
+from connectors.models import Connection
 from connectors.pipeline import CallInfo, UnknownTool, call_tool, catalogue
 from connectors.reading import (
     InvalidArguments,
@@ -18,9 +24,9 @@ from connectors.reading import (
     read_resource,
 )
 from connectors.services import connection_update, switch_set
-from connectors.snapshot import load
+from connectors.snapshot import forget, load
 from tenants.principals import Actor, ClientInfo, KeyRights, Role
-from tests.factories import make_caller, make_connection, make_tenant
+from tests.factories import make_caller, make_connection, make_key, make_member, make_tenant
 
 ACTOR = Actor.system("tests")
 
@@ -250,6 +256,93 @@ async def test_prompts_check_their_arguments(tenant, probe):
         await get_prompt(caller, "probe-greet", {"who": "Ada", "x": "1"})
     with pytest.raises(UnknownPrompt):
         await get_prompt(caller, "nothing", {})
+    rows = await in_db(rows_of, tenant)
+    assert [(row.kind, row.outcome, row.error_type) for row in rows] == [
+        ("prompt", "ok", ""),
+        ("prompt", "error", "validation"),
+        ("prompt", "error", "validation"),
+        ("denial", "denied", "permission"),
+    ]
+
+
+async def test_a_read_that_is_given_up_is_recorded(tenant, probe):
+    caller = await in_db(make_caller, tenant)
+    started = asyncio.Event()
+
+    async def slow(*_):
+        started.set()
+        await asyncio.sleep(60)
+
+    view = (await in_db(load, tenant.pk)).connection("probe")
+    view.connector.motto = slow
+    task = asyncio.create_task(read_resource(caller, "probe://motto"))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await in_db(writer.flush)
+    (row,) = await in_db(rows_of, tenant)
+    assert (row.kind, row.name, row.outcome) == ("read", "probe://motto", "cancelled")
+
+
+async def test_a_system_that_is_away_hides_no_other_resources(tenant, probe):
+    await in_db(make_connection, tenant, "probe", "other")
+    caller = await in_db(make_caller, tenant)
+
+    async def away(ctx):
+        raise ConnectionFailed("away")
+
+    (await in_db(load, tenant.pk)).connection("probe").connector.list_things = away
+    uris = [entry.uri for entry in await list_resources(caller)]
+    assert "probe://other/things/lamp" in uris and "probe://motto" in uris
+    assert "probe://things/lamp" not in uris
+
+
+async def test_a_connection_whose_settings_no_longer_fit_takes_no_other_along(tenant, probe):
+    await in_db(make_connection, tenant, "goals")
+    await in_db(
+        lambda: Connection.objects.filter(tenant=tenant, slug="probe").update(
+            settings={"count": "many"}, version=9
+        )
+    )
+    await in_db(forget, tenant.pk)
+    caller = await in_db(make_caller, tenant)
+    names = {entry.name for entry in (await catalogue(caller)).tools}
+    assert "create_goal" in names and "probe_echo" not in names
+
+
+async def test_an_answer_that_is_no_json_is_an_error_with_its_row(tenant, probe):
+    caller = await in_db(make_caller, tenant)
+    assert error_of(await call_tool(caller, "probe_odd", {}))["type"] == "internal"
+    (row,) = await in_db(rows_of, tenant)
+    assert (row.phase, row.outcome, row.error_type) == ("done", "error", "internal")
+
+
+async def test_a_download_needs_a_caller_of_the_tenant_and_is_recorded(tenant, probe):
+    member = await in_db(make_member, tenant, "viewer")
+    stranger = await in_db(make_member, await in_db(make_tenant), "viewer")
+    key, secret = await in_db(make_key, tenant)
+    caller = await in_db(make_caller, tenant)
+    url = urlsplit((await call_tool(caller, "probe_file", {"text": "abc"})).structured["url"]).path
+    client = AsyncClient()
+    answer = await client.get(url, headers={"authorization": f"Bearer {secret}"})
+    assert (answer.status_code, answer.content) == (200, b"abc")
+    assert answer["Content-Disposition"].startswith("attachment")
+    missing = await client.get(
+        f"/t/{tenant.slug}/files/{uuid4()}", headers={"authorization": f"Bearer {secret}"}
+    )
+    assert missing.status_code == 404
+    assert (await client.get(url)).status_code == 401
+    await client.aforce_login(stranger.user)
+    assert (await client.get(url)).status_code == 401
+    await client.aforce_login(member.user)
+    assert (await client.get(url)).status_code == 200
+    rows = await in_db(rows_of, tenant, kind="read")
+    assert [(row.outcome, row.key_id, row.principal_id) for row in rows] == [
+        ("ok", key.id, str(key.principal_id)),
+        ("error", key.id, str(key.principal_id)),
+        ("ok", "", str(member.pk)),
+    ]
 
 
 async def test_a_file_is_read_by_its_tenant_alone(tenant, probe):
@@ -261,3 +354,14 @@ async def test_a_file_is_read_by_its_tenant_alone(tenant, probe):
     for uri in (saved["uri"], f"portico://files/{uuid4()}", "portico://files/" + "-" * 36):
         with pytest.raises(ResourceNotFound):
             await read_resource(stranger, uri)
+
+
+async def test_without_redis_limits_are_counted_in_the_process(tenant, probe, monkeypatch):
+    def away():
+        raise StorageError(ConnectionError())
+
+    caller = await in_db(make_caller, tenant)
+    monkeypatch.setattr("common.limits._limiter", away)
+    for _ in range(2):
+        assert not (await call_tool(caller, "probe_limited", {})).is_error
+    assert error_of(await call_tool(caller, "probe_limited", {}))["type"] == "rate_limit"

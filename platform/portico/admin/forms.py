@@ -1,6 +1,7 @@
 """Form fields in the admin's look, and the few kinds of input that Portico has of its own."""
 
 import json
+import math
 from typing import Any
 
 from django import forms
@@ -17,9 +18,31 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from common.limits import take, wait_for
+from portico.admin.acting import address_of
+
 
 class SignInForm(AuthenticationForm):
-    """The login form: open to members who are not staff; an inactive user stays outside."""
+    """The login form: open to members who are not staff; an inactive user stays outside.
+
+    Refused attempts are counted per address, so that passwords cannot be guessed at speed.
+    """
+
+    ATTEMPTS, SECONDS = 20, 300
+
+    def clean(self) -> Any:
+        """Check the pause before the password, and count what was refused."""
+        key = ("sign-in", address_of(self.request))
+        if wait := wait_for(self.ATTEMPTS, self.SECONDS, *key):
+            raise ValidationError(
+                f"Too many refused sign-ins from this address. Try again in {math.ceil(wait / 60)} min.",
+                code="too_many",
+            )
+        try:
+            return super().clean()
+        except ValidationError:
+            take(self.ATTEMPTS, self.SECONDS, *key)
+            raise
 
     def confirm_login_allowed(self, user: AbstractBaseUser) -> None:
         """Active, and a superuser or a member of a tenant that is open to them."""

@@ -13,8 +13,8 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.throttling import SimpleRateThrottle
 
+from common.limits import take
 from portico.api.errors import Problem
 from tenants.access import AccessDenied, authenticate_blocking, client_address
 from tenants.models import AccessKey, ApiToken, Tenant
@@ -159,27 +159,15 @@ class BearerAuthentication(authentication.BaseAuthentication):
         return "Bearer"
 
 
-class PasswordThrottle(SimpleRateThrottle):
-    """At most 60 requests with a password a minute from one address: hashing one is slow by design."""
-
-    rate = "60/min"
-    scope = "password"
-
-    def get_cache_key(self, request: Request, view: Any) -> str | None:
-        """The address, where a password is presented."""
-        if not request.headers.get("Authorization", "").lower().startswith("basic "):
-            return None
-        return f"portico:password:{address_of(request)}"
-
-
 class BasicAuthentication(authentication.BasicAuthentication):
     """A user name and password, for scripts without a token."""
 
     def authenticate(self, request: Request) -> Any:
-        """The user; throttled before the password is hashed."""
-        throttle = PasswordThrottle()
-        if not throttle.allow_request(request, None):  # type: ignore[arg-type]
-            raise exceptions.Throttled(throttle.wait())
+        """The user; at most 60 a minute from one address, since hashing a password is slow by design."""
+        if not request.headers.get("Authorization", "").lower().startswith("basic "):
+            return None
+        if wait := take(60, 60, "password", address_of(request)):
+            raise exceptions.Throttled(wait)
         return super().authenticate(request)
 
     def authenticate_credentials(self, userid: str, password: str, request: Any = None) -> Any:
