@@ -28,7 +28,7 @@ print(json.dumps([tenant.slug, make_key(tenant)[1], make_key(tenant)[1]]))
 """
 LISTS = [("server/discover", modern), ("ping", legacy)] + [
     (method, speak)
-    for method in ("tools/list", "resources/templates/list", "prompts/list")
+    for method in ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
     for speak in (modern, legacy)
 ]
 
@@ -104,9 +104,7 @@ def test_calls_get_503_before_anything_is_done_and_all_recovers_without_a_restar
                 client.start()
             eventually(lambda: len(answered) > 30)
             server.unplug()
-            over.set()
-            for client in clients:
-                client.join(30)
+            over.set()  # what was executed and not yet recorded waits for the database, for a while
 
             for number, line in enumerate(lines):
                 started = time.monotonic()
@@ -129,6 +127,8 @@ def test_calls_get_503_before_anything_is_done_and_all_recovers_without_a_restar
 
             server.plug_in()
             back = time.monotonic()
+            for client in clients:
+                client.join(30)
             for number, line in enumerate(lines):
                 eventually(lambda: marked(line, "cache_get", "back", key="away").status == 200, 15, 0.05)  # noqa: B023
                 assert marked(line, "cache_get", f"after-{number}", key="away").result["structuredContent"]["found"] is False  # fmt: skip
