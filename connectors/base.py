@@ -459,7 +459,7 @@ def _resource_spec(attribute: str, method: Callable[..., Any], marked: dict[str,
         description=_docstring(method),
         method=attribute,
         variables=variables,
-        pattern=re.compile(f"^{pattern}$"),
+        pattern=re.compile(pattern),
     )
 
 

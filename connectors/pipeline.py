@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
+from audit.events import Event
 from audit.services import event_of, record, record_denied, record_later
 from common.writer import QueueFullError, WriterUnavailableError, writer
 from connectors.base import ToolSpec
@@ -87,7 +88,7 @@ async def call_tool(
     call = _Call(caller, entry, arguments, info)
     try:
         await call.prepare()
-        result = shape(await call.run(channel))
+        result = await call.run(channel)
     except ConnectorError as error:
         result = error_result(error, info.request_id)
         await call.finish(result, error=error)
@@ -134,8 +135,8 @@ class _Call:
             except (WriterUnavailableError, QueueFullError) as error:
                 raise ServiceUnavailable(executed=False) from error
 
-    async def run(self, channel: Channel) -> Any:
-        """Call the connector's method with a deadline."""
+    async def run(self, channel: Channel) -> ToolResult:
+        """Call the connector's method with a deadline, and shape what it returned."""
         spec = self.entry.spec
         kwargs = keyword_arguments(spec, self.arguments)
         timeout = self.info.timeout or spec.timeout or settings.PORTICO_CALL_TIMEOUT_S
@@ -145,7 +146,7 @@ class _Call:
         self.touched = True
         try:
             async with asyncio.timeout(timeout):
-                return await self.entry.run(context, **kwargs)
+                return shape(await self.entry.run(context, **kwargs))
         except ConnectorError:
             raise
         except TimeoutError as error:
@@ -185,10 +186,17 @@ class _Call:
 
     def finish_cancelled(self) -> None:
         """Queue the completion of a call whose client gave up; nobody waits for it."""
-        event = self.event
-        event.duration_us = int((time.perf_counter() - self.started) * 1_000_000)
-        event.outcome = "cancelled"
+        record_cancelled(self.event, self.started)
+
+
+def record_cancelled(event: Event, started: float) -> None:
+    """Queue the row of what was begun at ``started`` (``time.perf_counter()``) and then given up."""
+    event.duration_us = int((time.perf_counter() - started) * 1_000_000)
+    event.outcome = "cancelled"
+    try:
         record_later(event, deadline=time.monotonic() + AUDIT_PATIENCE_S)
+    except QueueFullError:  # the cancellation itself must go on
+        logger.error("The cancelled %s of %s could not be recorded", event.kind, event.name)
 
 
 def validate(entry: ToolEntry, arguments: dict[str, Any]) -> None:

@@ -17,15 +17,16 @@ from audit.services import event_of, record
 from common.db import in_db
 from common.writer import QueueFullError, WriterUnavailableError
 from connectors.artifacts import artifact_get
-from connectors.base import ResourceSpec
+from connectors.base import PromptSpec, ResourceSpec
 from connectors.context import CallContext, Channel
-from connectors.errors import ConnectorError, InternalError, NotFound, TimedOut
+from connectors.errors import ConnectorError, InternalError, InvalidInput, NotFound, TimedOut
 from connectors.pipeline import (
     NO_CHANNEL,
     NO_INFO,
     CallInfo,
     ServiceUnavailable,
     catalogue,
+    record_cancelled,
     record_refused,
 )
 from connectors.results import PromptMessage, ResourceContents, ResourceEntry, Text
@@ -36,7 +37,7 @@ from tenants.principals import Caller
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-FILE_URI = re.compile(r"^portico://files/([0-9a-f-]{36})$")
+FILE_URI = re.compile(r"portico://files/([0-9a-f-]{36})")
 MAX_COMPLETIONS = 100
 
 
@@ -64,9 +65,12 @@ async def list_resources(caller: Caller) -> list[ResourceEntry]:
             )
         if spec.lister is None:
             continue
-        listed = await _guarded(
-            getattr(view.connector, spec.lister)(_context(caller, view, NO_CHANNEL, NO_INFO)), spec.uri
-        )
+        lister = getattr(view.connector, spec.lister)
+        try:
+            listed = await _guarded(lister(_context(caller, view, NO_CHANNEL, NO_INFO)), spec.uri)
+        except ConnectorError as error:  # one system that is away must not hide the others' resources
+            logger.warning("Resources of connection %s are not listed: %s", view.ref.slug, error.type)
+            continue
         entries += [
             ResourceEntry(
                 view.exposed_uri(entry.uri),
@@ -90,7 +94,7 @@ async def read_resource(
     Raises :class:`ResourceNotFound`, :class:`connectors.pipeline.ServiceUnavailable` and
     ConnectorError when the system behind it fails.
     """
-    if found := FILE_URI.match(uri):
+    if found := FILE_URI.fullmatch(uri):
         event = _event(caller, info, "read", uri, "")
         return await _recorded(event, _read_file(caller, uri, found.group(1)))
     for view, spec in (await catalogue(caller)).resources:
@@ -117,22 +121,24 @@ async def get_prompt(
         await record_refused(caller, info, name, "", "There is no such prompt for this caller.")
         raise UnknownPrompt(name)
     view, spec = found
-    known = {argument.name for argument in spec.arguments}
-    missing = [a.name for a in spec.arguments if a.required and not arguments.get(a.name)]
-    if missing or not known.issuperset(arguments):
-        unknown = sorted(set(arguments) - known)
-        raise InvalidArguments(
-            " ".join(
-                ([f"Missing: {', '.join(missing)}."] if missing else [])
-                + ([f"Unknown: {', '.join(unknown)}."] if unknown else [])
-            )
-        )
     event = _event(caller, info, "prompt", spec.name, view.ref.slug)
     event.arguments = arguments
+    if problem := _argument_problem(spec, arguments):
+        event.outcome, event.error_type, event.message = "error", InvalidInput.type, problem
+        await _write(event, executed=False)
+        raise InvalidArguments(problem)
     method = getattr(view.connector, spec.method)
     said = await _recorded(event, method(_context(caller, view, channel, info), **arguments))
     messages = [PromptMessage("user", Text(said))] if isinstance(said, str) else list(said)
     return spec.description, messages
+
+
+def _argument_problem(spec: PromptSpec, arguments: dict[str, str]) -> str:
+    """Which arguments are missing or unknown, as a sentence; empty where all is well."""
+    missing = [a.name for a in spec.arguments if a.required and not arguments.get(a.name)]
+    unknown = sorted(set(arguments) - {argument.name for argument in spec.arguments})
+    said = [f"Missing: {', '.join(missing)}."] if missing else []
+    return " ".join([*said, f"Unknown: {', '.join(unknown)}."] if unknown else said)
 
 
 async def complete(
@@ -171,7 +177,7 @@ def _variables(view: ConnectionView, spec: ResourceSpec, uri: str) -> dict[str, 
         if not separator or not slash or first != view.ref.slug:
             return None
         uri = f"{scheme}://{rest}"
-    match = spec.pattern.match(uri)
+    match = spec.pattern.fullmatch(uri)
     return match.groupdict() if match else None
 
 
@@ -246,13 +252,21 @@ async def _recorded(event: Event, work: Awaitable[T]) -> T:
     except ConnectorError as error:
         failure = error
         event.outcome, event.error_type, event.message = "error", error.type, error.message
+        event.upstream_status = error.upstream_status
+    except asyncio.CancelledError:
+        record_cancelled(event, started)
+        raise
     event.duration_us = int((time.perf_counter() - started) * 1_000_000)
-    try:
-        await record(event)
-    except (WriterUnavailableError, QueueFullError) as error:
-        raise ServiceUnavailable(executed=True) from error
+    await _write(event, executed=True)
     if isinstance(failure, NotFound):
         raise ResourceNotFound(event.name) from failure
     if failure is not None:
         raise failure
     return result
+
+
+async def _write(event: Event, *, executed: bool) -> None:
+    try:
+        await record(event)
+    except (WriterUnavailableError, QueueFullError) as error:
+        raise ServiceUnavailable(executed=executed) from error

@@ -39,7 +39,10 @@ def origin_allowed(origin: bytes, host: bytes) -> bool:
     text = origin.decode("latin-1").rstrip("/").lower()
     if text in (entry.rstrip("/").lower() for entry in settings.PORTICO_ALLOWED_ORIGINS):
         return True
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # an unfinished IPv6 address, say
+        return False
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return False
     public = urlsplit(settings.PORTICO_PUBLIC_URL)

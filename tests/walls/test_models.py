@@ -33,7 +33,6 @@ UNSCOPED = {
     "audit/selectors.py": "an outer reference within one chain, itself narrowed",
     "audit/verification.py": "verifies chains by name, those of deleted tenants too",
     "connectors/artifacts.py": "purges the files of all tenants whose day is over",
-    "connectors/views.py": "looks for the membership of the user who asks, by slug",
     "tenants/key_cache.py": "a key's id is looked up before its tenant is known",
     "tenants/services/invitations.py": "an invitation is found by its secret, by somebody of no tenant yet",
     "tenants/services/members.py": "the tenants of one user, whose sign-in ends everywhere",
