@@ -142,6 +142,8 @@ TEMPLATES = [
         },
     },
 ]
+if PORTICO_ENV == "test":  # a slow hash is right everywhere but in a suite that signs in all the time
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -195,7 +197,7 @@ STORAGES = {
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
-if IN_PRODUCTION and "collectstatic" not in sys.argv and not STATIC_ROOT.exists():
+if IN_PRODUCTION and Path(sys.argv[0]).name != "manage.py" and not STATIC_ROOT.exists():
     _config.problems.append(
         "The files of the admin have not been collected; run: python manage.py collectstatic --noinput."
     )
