@@ -5,7 +5,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -363,7 +363,22 @@ def connection_facts(row: Connection) -> dict[str, Any]:
 
 def valid_settings(cls: type[Connector], values: Mapping[str, Any]) -> dict[str, Any]:
     """A connector's settings as stored JSON. Raises InvalidValue naming the field."""
-    return _validated(cls.Settings, values, "settings").model_dump(mode="json")
+    stored: dict[str, Any] = _validated(cls.Settings, values, "settings").model_dump(mode="json")
+    for name, value in stored.items():
+        if any(clean_text(text, len(text)) != text for text in _texts(value)):
+            raise InvalidValue(_("This text has a character that cannot be stored."), f"settings.{name}")
+    return stored
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
 
 
 def _validated(model: type[BaseModel], values: Mapping[str, Any], prefix: str) -> BaseModel:

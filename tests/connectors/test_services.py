@@ -49,6 +49,13 @@ def test_settings_are_checked_by_the_connectors_model_and_nothing_is_half_writte
     }
 
 
+@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"])
+def test_settings_that_no_database_can_store_are_refused_with_their_field(text):
+    with pytest.raises(InvalidValue) as refused:
+        make_connection(make_tenant(), "probe", settings={"greeting": text})
+    assert refused.value.field.startswith("settings.greeting")
+
+
 @pytest.mark.parametrize("slug", ["", "a", "Ab", "1ab", "a-b", "a" * 15, "a b", "ä"])
 def test_a_slug_that_breaks_the_rule_is_refused_with_its_field(slug):
     with pytest.raises(InvalidValue) as refused:
