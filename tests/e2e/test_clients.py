@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -264,31 +263,34 @@ async def test_a_mistake_is_answered_with_what_would_be_right(running: House) ->
 def test_the_inspector_lists_reads_and_uses_every_tool(
     running: House, node_tools: Path, tmp_path: Path
 ) -> None:
-    inspector = Inspector(node_tools, tmp_path, running.bistro)
-    with ThreadPoolExecutor(len(WALKS)) as pool:
-        walks = [pool.submit(inspector.walk, walk(), cycle(("modern", "legacy"))) for walk in WALKS.values()]
-        permitted = {row["exposed_name"] for row in running.api("GET", "tenants/bistro/tools")}
+    permitted = {row["exposed_name"] for row in running.api("GET", "tenants/bistro/tools")}
+    day = a_year()["end_date"]
+    with Inspector(node_tools, tmp_path, running.bistro) as inspector:
         for era in ("modern", "legacy", "auto"):
             listed = inspector.ask(era, "tools/list", "--strict")["tools"]
             assert {tool["name"] for tool in listed} == permitted >= ALL_NAMES
-        called = set().union(*(walk.result() for walk in walks))
-    assert called == permitted
-    resources = inspector.ask("modern", "resources/list")["resources"]
-    assert "restaurant://menu_items/MARGHE01" in {row["uri"] for row in resources}
-    read = inspector.ask("legacy", "resources/read", "--uri", "restaurant://config/database_schema")
-    assert read["contents"][0]["mimeType"] == "text/markdown"
-    assert len(inspector.ask("modern", "resources/templates/list")["resourceTemplates"]) == 5
-    assert len(inspector.ask("legacy", "prompts/list")["prompts"]) == 2
-    day = f"date={a_year()['end_date']}"
-    got = inspector.ask("modern", "prompts/get", "--prompt-name", "daily_briefing", "--prompt-args", day)
-    assert a_year()["end_date"] in got["messages"][0]["content"]["text"]
+        eras = cycle(("modern", "legacy"))
+        assert set().union(*(inspector.walk(walk(), eras) for walk in WALKS.values())) == permitted
+        for era in ("modern", "legacy"):
+            resources = [row["uri"] for row in inspector.ask(era, "resources/list")["resources"]]
+            assert "restaurant://menu_items/MARGHE01" in resources
+            for uri in [*resources, f"restaurant://orders/{day}"]:
+                assert inspector.ask(era, "resources/read", "--uri", uri)["contents"][0]["text"]
+            assert len(inspector.ask(era, "resources/templates/list")["resourceTemplates"]) == 5
+            assert len(inspector.ask(era, "prompts/list")["prompts"]) == 2
+            filled = ("--prompt-name", "daily_briefing", "--prompt-args", f"date={day}")
+            assert day in inspector.ask(era, "prompts/get", *filled)["messages"][0]["content"]["text"]
 
 
-def test_the_inspector_is_refused_with_anothers_key(running: House, node_tools: Path, tmp_path: Path) -> None:
-    stranger = replace(running.bistro, key=running.harbor.key)
-    refused = Inspector(node_tools, tmp_path, stranger).run("modern", "tools/list", "--stored-auth-only")
-    assert refused.returncode != 0
-    assert refused.stdout == ""
+def test_the_inspectors_program_is_served_and_refused_with_anothers_key(
+    running: House, node_tools: Path, tmp_path: Path
+) -> None:
+    own = Inspector(node_tools, tmp_path, running.bistro)
+    shown = own.run("modern", "tools/call", "--tool-name", "cache_ping")
+    assert shown.returncode == 0 and '"ok":true' in shown.stdout, shown.stderr
+    stranger = Inspector(node_tools, tmp_path, replace(running.bistro, key=running.harbor.key))
+    refused = stranger.run("modern", "tools/list", "--stored-auth-only")
+    assert refused.returncode != 0 and refused.stdout == ""
 
 
 CURLS = [(page, block.text) for page in pages() for block in blocks(page) if block.text.startswith("curl ")]
