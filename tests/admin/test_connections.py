@@ -13,7 +13,7 @@ from tests.factories import make_connection, make_key, make_member, make_tenant
 def stored(connection: Any) -> dict[str, Any]:
     """The credential in the clear."""
     from common.vault import decrypt
-    from connectors.services import CREDENTIAL_PURPOSE
+    from connectors.context import CREDENTIAL_PURPOSE
 
     row = Credential.objects.for_tenant(connection.tenant_id).get(connection=connection)
     return json.loads(decrypt(connection.tenant, row.pk, CREDENTIAL_PURPOSE, row.ciphertext))

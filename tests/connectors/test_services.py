@@ -7,10 +7,10 @@ from audit.models import AuditEvent
 from common.db import in_db
 from common.redis import sync_client
 from common.vault import VaultError
-from connectors import services
 from connectors.models import Connection, Credential, HealthCheck
 from connectors.pipeline import call_tool
 from connectors.services import (
+    checks,
     connection_check,
     connection_create,
     connection_delete,
@@ -159,7 +159,7 @@ async def test_a_check_that_breaks_or_hangs_is_an_answer_too(monkeypatch):
     result = await connection_check(row)
     assert (result.ok, "inside Portico" in result.message) == (False, True)
     assert "the inside" not in result.message
-    monkeypatch.setattr(services, "CHECK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(checks, "CHECK_TIMEOUT_S", 0.05)
     monkeypatch.setattr(Probe, "check", hang)
     assert "No answer" in (await connection_check(row)).message
 

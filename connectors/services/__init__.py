@@ -1,0 +1,28 @@
+"""Changing what a tenant has configured: one transaction each, version bump, audit row last."""
+
+from connectors.services.checks import connection_check
+from connectors.services.connections import (
+    connection_create,
+    connection_delete,
+    connection_facts,
+    connection_update,
+    release_tenant,
+    valid_settings,
+)
+from connectors.services.credentials import credential_delete, credential_fields, credential_set
+from connectors.services.permissions import permission_set, switch_set
+
+__all__ = [
+    "connection_check",
+    "connection_create",
+    "connection_delete",
+    "connection_facts",
+    "connection_update",
+    "credential_delete",
+    "credential_fields",
+    "credential_set",
+    "permission_set",
+    "release_tenant",
+    "switch_set",
+    "valid_settings",
+]
