@@ -29,6 +29,11 @@ class Access:
     password: str = field(repr=False)
     tenants: list[TenantAccess]
 
+    @property
+    def base_url(self) -> str:
+        """The public URL that the last start had."""
+        return self.admin_url.removesuffix("/admin/")
+
 
 def access_file() -> Path:
     """Where the facts of the quick start are kept, readable by their owner alone."""
@@ -50,14 +55,14 @@ def save(access: Access) -> None:
     write_private(access_file(), json.dumps(asdict(access), indent=2) + "\n")
 
 
-def admin_url() -> str:
-    """The public URL of the admin."""
-    return f"{settings.PORTICO_PUBLIC_URL}/admin/"
+def admin_url(base: str = "") -> str:
+    """The URL of the admin below a public URL, by default the configured one."""
+    return f"{base or settings.PORTICO_PUBLIC_URL}/admin/"
 
 
-def mcp_url(slug: str) -> str:
-    """The public URL of a tenant's MCP endpoint."""
-    return f"{settings.PORTICO_PUBLIC_URL}/t/{slug}/mcp"
+def mcp_url(slug: str, base: str = "") -> str:
+    """The URL of a tenant's MCP endpoint below a public URL, by default the configured one."""
+    return f"{base or settings.PORTICO_PUBLIC_URL}/t/{slug}/mcp"
 
 
 def readdress(access: Access) -> Access:

@@ -17,7 +17,7 @@ from redis import Redis, RedisError
 
 from connectors.models import Connection
 from connectors.services import connection_check
-from portico import health, invariants
+from portico import access, health, invariants
 from portico.celery import app as celery_app
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -67,7 +67,8 @@ def _settings() -> Iterator[Finding]:
 
 
 def _public_url() -> Iterator[Finding]:
-    url = settings.PORTICO_PUBLIC_URL
+    kept = None if settings.IN_PRODUCTION else access.load()
+    url = kept.base_url if kept else settings.PORTICO_PUBLIC_URL  # as the last `make run` had it
     host = urlsplit(url).hostname or ""
     if settings.IN_PRODUCTION and host in {"127.0.0.1", "localhost", "::1"}:
         yield Finding(

@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
@@ -57,7 +58,9 @@ def provision(*, reset: bool = False) -> tuple[Access, bool]:
     if kept is not None and known and not reset:
         return readdress(kept), False
     user, password = _administrator()
-    access = Access(admin_url(), USERNAME, password, [])
+    # A reset knows nothing of the HOST and PORT that Portico was started with; the last start did.
+    base = kept.base_url if kept is not None and known else settings.PORTICO_PUBLIC_URL
+    access = Access(admin_url(base), USERNAME, password, [])
     for sample in SAMPLES:
         tenant = Tenant.objects.filter(slug=sample.slug).first()
         if tenant is None:
@@ -68,7 +71,7 @@ def provision(*, reset: bool = False) -> tuple[Access, bool]:
             )
         if not known:
             _furnish(tenant, sample, user)
-        access.tenants.append(TenantAccess(sample.slug, mcp_url(sample.slug), _new_key(tenant)))
+        access.tenants.append(TenantAccess(sample.slug, mcp_url(sample.slug, base), _new_key(tenant)))
     save(access)
     return access, True
 
