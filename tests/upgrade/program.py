@@ -44,7 +44,10 @@ def python(module: str, env: dict[str, str], said: str = "") -> str:
 def run(work: Callable[[], Any]) -> Any:
     """Run a program's work in a migrated database and end our threads after it."""
     import django
+    from django.conf import global_settings, settings
 
+    # As installations hash them: the tests' own quick way is not what an upgrade finds.
+    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS
     django.setup()
     from django.core.management import call_command
     from django.db import connections
