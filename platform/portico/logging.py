@@ -64,6 +64,8 @@ def configuration(level: str) -> dict[str, Any]:
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {
             "django": {"level": level, "handlers": [], "propagate": True},
+            # A stranger's 404 or 403 is no news for the operator; refusals that matter are in the audit.
+            "django.request": {"level": "ERROR"},
             # Its debug lines hold SQL with its parameters.
             "django.db.backends": {"level": "INFO"},
             # Its debug lines hold whole contexts of pages, with tokens and what is shown once.

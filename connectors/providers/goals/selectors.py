@@ -287,7 +287,7 @@ def _page(
         except BadToken:
             raise InvalidInput(
                 "This cursor is not of this list.",
-                code="bad_cursor",
+                code="invalid_cursor",
                 hint="Use next_cursor with the same arguments, or start without a cursor.",
             ) from None
     page = list(rows.order_by("-number")[: limit + 1])

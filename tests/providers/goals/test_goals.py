@@ -72,8 +72,8 @@ async def test_a_cursor_is_worthless_with_other_filters_or_in_another_connection
         await store.goal()
     cursor = (await store.call("list_goals", limit=1))["next_cursor"]
     other = await another_store(store.ctx.row.tenant, "second")
-    assert (await store.refused("list_goals", cursor=cursor, status="pending")).code == "bad_cursor"
-    assert (await other.refused("list_goals", cursor=cursor)).code == "bad_cursor"
+    assert (await store.refused("list_goals", cursor=cursor, status="pending")).code == "invalid_cursor"
+    assert (await other.refused("list_goals", cursor=cursor)).code == "invalid_cursor"
     assert (await store.refused("list_goals", cursor="what.ever")).type == "validation"
 
 
