@@ -4,14 +4,13 @@ from django.apps import AppConfig
 
 
 class AuditConfig(AppConfig):
-    """Registers the chain writer, the flush of counted events and the durability check."""
+    """Registers the chain writer and the flush of counted events."""
 
     name = "audit"
     verbose_name = "Audit"
 
     def ready(self) -> None:
         """Join the writer; nothing touches the database here."""
-        from audit import checks as checks
         from audit.chain import write_alone, write_rows
         from audit.failures import failures
         from common.writer import writer

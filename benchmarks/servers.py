@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,10 @@ class Server:
 
     def _wait(self) -> None:
         for _ in range(600):
-            with suppress(OSError):
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            with closing(connection), suppress(OSError):
                 connection.request("GET", "/healthz")
                 connection.getresponse().read()
-                connection.close()
                 return
             if self.process.poll() is not None:
                 raise RuntimeError("the server ended before it answered")

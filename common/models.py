@@ -108,14 +108,6 @@ class TenantQuerySet(models.QuerySet[M]):
         self._demand_scope()
         return super().delete()
 
-    def get_or_create(self, defaults: Any = None, **kwargs: Any) -> tuple[M, bool]:
-        """As Django's; ``kwargs`` must name the tenant."""
-        return super().get_or_create(defaults, **kwargs)
-
-    def create(self, **kwargs: Any) -> M:
-        """As Django's: inserting needs no narrowing, since the row names its tenant."""
-        return super().create(**kwargs)
-
 
 def _is_scoped(other: Any) -> bool:
     return bool(getattr(other, "_scoped", False))

@@ -124,7 +124,6 @@ def test_every_look_across_tenants_is_in_a_file_that_is_listed_with_its_reason()
 # Files with SQL of their own, which goes around the wall, and why.
 RAW_SQL = {
     "audit/chain.py": "writes batches and moves heads; every row carries its tenant and chain",
-    "audit/checks.py": "reads settings of the database, no table",
     "common/writer.py": "settings of its own session, no table",
     "connectors/providers/goals/board.py": "stores tasks by their ids, read before from one tenant",
     "connectors/providers/goals/create.py": "counts and inserts with the tenant in every statement",
