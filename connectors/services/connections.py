@@ -217,4 +217,10 @@ def _refuse_clash(connector: str, cls: type[Connector], rows: list[Connection]) 
 
 
 def _names(cls: type[Connector]) -> set[str]:
-    return {name for spec in cls.tools.values() for name in (spec.name, *spec.aliases)}
+    """All that clients find under a bare name: tools with their aliases, prompts, resources."""
+    tools = {name for spec in cls.tools.values() for name in (spec.name, *spec.aliases)}
+    return (
+        tools
+        | {f"prompt {name}" for name in cls.prompts}
+        | {f"resource {spec.uri}" for spec in cls.resources}
+    )
