@@ -44,7 +44,7 @@ class Stations(Connector):
         await self._sign_in(ctx)
         return CheckResult(True, f"{len(READINGS)} stations answer.")
 
-    @tool(title="List stations", hint="R", cache="L")
+    @tool(title="List stations", hint="R")
     async def list_stations(self, ctx: Context) -> dict[str, list[str]]:
         """The names of all stations."""
         await self._sign_in(ctx)

@@ -20,8 +20,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import honcho.manager
+import honcho.printer
 from django.conf import settings
 from redis import RedisError
 
@@ -182,6 +184,15 @@ class _Leaders:
             os.killpg(pid, signal.SIGKILL)
 
 
+class _Printer(honcho.printer.Printer):
+    """Goes on when nobody reads any more (`make run | head`), so that a signal still ends everything."""
+
+    def write(self, message: Any) -> None:
+        """Print a line of a child."""
+        with contextlib.suppress(BrokenPipeError):
+            super().write(message)
+
+
 def run(redis: "subprocess.Popen[bytes] | None", *, reload: bool) -> int:
     """Run web server and worker until one ends or a signal comes; the exit code of the whole."""
     environment = {
@@ -192,7 +203,7 @@ def run(redis: "subprocess.Popen[bytes] | None", *, reload: bool) -> int:
         "PYTHONUNBUFFERED": "1",
     }
     honcho.manager.KILL_WAIT = settings.PORTICO_DRAIN_S + 15
-    manager = honcho.manager.Manager()
+    manager = honcho.manager.Manager(_Printer(sys.stdout))
     manager._procmgr = _Leaders()
     for name, command in commands(reload=reload).items():
         manager.add_process(name, command, env=environment, cwd=str(settings.ROOT))
