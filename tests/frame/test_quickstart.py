@@ -42,6 +42,8 @@ class QuickStart:
         )  # fmt: skip
 
     def start(self) -> None:
+        if self.process is not None:
+            self.output.close()
         self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115
         # In a session of its own, so that the signal of Ctrl-C reaches the whole group, as in a terminal.
         self.process = subprocess.Popen(
@@ -88,6 +90,7 @@ def started():
         yield quick
         if quick.process.poll() is None:
             quick.stop()
+        quick.output.close()
 
 
 def mcp_status(url: str, key: str) -> int:
