@@ -22,8 +22,10 @@ from django.db import Error as DatabaseError
 from common.log_context import request_context, tenant_context
 from connectors import pipeline
 from connectors.pipeline import CallInfo, ServiceUnavailable
+from connectors.snapshot import TenantGoneError
 from mcp_endpoint import handlers, lists, messages, origin, sdk, sessions
 from mcp_endpoint.channel import LiveChannel, level_of
+from mcp_endpoint.refusals import note_refusal
 from mcp_endpoint.stream import EventStream
 from mcp_endpoint.turn import Turn, cancel_running, register, unregister
 from mcp_endpoint.wire import (
@@ -115,7 +117,16 @@ def _not_a_post(method: str, headers: Mapping[bytes, bytes], extra: tuple[Header
 class _Conversation:
     """A POST: who sends it, what it says, and the way of its answer."""
 
-    __slots__ = ("extra", "headers", "json_accepted", "request", "request_id", "sse_accepted", "wire")
+    __slots__ = (
+        "caller",
+        "extra",
+        "headers",
+        "json_accepted",
+        "request",
+        "request_id",
+        "sse_accepted",
+        "wire",
+    )
 
     def __init__(
         self, request: Inbound, headers: dict[bytes, bytes], extra: tuple[Header, ...], wire: Wire
@@ -128,22 +139,27 @@ class _Conversation:
         request_context.set(self.request_id)  # of this request's own task, so nobody resets it
         self.extra = ((b"x-request-id", self.request_id.encode()), *extra)
         self.json_accepted = self.sse_accepted = True
+        self.caller: Caller | None = None
 
     async def answer(self) -> Reply | None:
         """Work through the request; every refusal is a reply."""
         request_id: Any = None
+        method = ""
         try:
             limit = settings.PORTICO_MAX_BODY
             if messages.announced(self.headers.get(b"content-length", b"0")) > limit:
                 raise BodyTooLarge
-            caller = await self._authenticate()
+            self.caller = caller = await self._authenticate()
             tenant_context.set(caller.tenant.slug)
             self._check_media_types()
             message = messages.parse(await self.request.read_body(limit))
             if type(message.get("id")) in (int, str):
                 request_id = message["id"]
+            if type(message.get("method")) is str:
+                method = message["method"]
             return await self._answer_message(caller, message)
         except ProtocolError as error:
+            self._note(self.caller, method, error)
             return self._error(error, request_id)
         except BodyTooLarge:
             text = f"The body is larger than {settings.PORTICO_MAX_BODY:,} bytes."
@@ -164,9 +180,7 @@ class _Conversation:
         try:
             return await access.authenticate(self.request.slug, secret, address=address, via="mcp")
         except access.AccessDenied as error:
-            raise ProtocolError(
-                INVALID_REQUEST, str(error), status=401, headers=((b"www-authenticate", b"Bearer"),)
-            ) from None
+            raise _stranger(str(error)) from None
         except access.AccessUnavailable as error:
             raise _unavailable(str(error)) from None
 
@@ -286,6 +300,7 @@ class _Conversation:
             else:
                 frame = error_frame(turn.id, LEGACY_REQUEST_CANCELLED, "Request cancelled")
         except ProtocolError as error:
+            self._note(turn.caller, turn.method, error, recorded=turn.recorded)
             status = error.status or sdk.http_status(error.code, modern=turn.modern)
             headers = (*error.headers, *headers)
             frame = error_frame(turn.id, error.code, error.message, error.data)
@@ -318,6 +333,8 @@ class _Conversation:
             raise
         except ServiceUnavailable as error:
             raise _unavailable(str(error)) from None
+        except TenantGoneError:  # deleted since the key was checked
+            raise _stranger(access.AccessDenied.PUBLIC) from None
         except DatabaseError as error:
             logger.error("%s found no database: %s", turn.method, type(error).__name__)
             raise _unavailable("Portico's database is not available. Try again in a moment.") from None
@@ -348,6 +365,15 @@ class _Conversation:
         found = _TRACEPARENT.match(parent) if type(parent) is str else None
         return found.group(1) if found else ""
 
+    def _note(
+        self, caller: Caller | None, method: str, error: ProtocolError, *, recorded: bool = False
+    ) -> None:
+        """Have a known caller's mistake recorded; what is ours (503, internal) is in the log."""
+        if caller is not None and not recorded and error.code != INTERNAL_ERROR:
+            note_refusal(
+                caller, CallInfo(self.request_id), method=method, code=error.code, message=error.message
+            )
+
     def _error(self, error: ProtocolError, request_id: Any) -> Reply:
         frame = error_frame(request_id, error.code, error.message, error.data)
         return Reply(
@@ -360,6 +386,10 @@ def _new_session(turn: Turn, result: bytes) -> bytes:
     client = sessions.client_info(turn.params.get("clientInfo"))
     flags = sessions.capability_flags(turn.params.get("capabilities"))
     return sessions.issue(turn.caller, version, client, flags).encode()
+
+
+def _stranger(message: str) -> ProtocolError:
+    return ProtocolError(INVALID_REQUEST, message, status=401, headers=((b"www-authenticate", b"Bearer"),))
 
 
 def _unavailable(message: str) -> ProtocolError:

@@ -44,6 +44,7 @@ async def run_tool(turn: Turn) -> ToolResult:
     """The call itself. Raises ProtocolError for a tool that this caller does not have."""
     name: str = turn.params["name"]
     try:
+        turn.recorded = True
         return await pipeline.call_tool(
             turn.caller, name, turn.params.get("arguments") or {}, channel=turn.channel, info=turn.info
         )
@@ -72,6 +73,7 @@ async def read_resource(turn: Turn) -> Json:
     """A resource's contents."""
     uri: str = turn.params["uri"]
     try:
+        turn.recorded = True
         contents = await reading.read_resource(turn.caller, uri, channel=turn.channel, info=turn.info)
     except reading.ResourceNotFound:
         code = INVALID_PARAMS if turn.modern else LEGACY_RESOURCE_NOT_FOUND
@@ -95,6 +97,7 @@ async def get_prompt(turn: Turn) -> Json:
     """A prompt filled with its arguments."""
     name: str = turn.params["name"]
     try:
+        turn.recorded = True
         description, messages = await reading.get_prompt(
             turn.caller, name, turn.params.get("arguments") or {}, channel=turn.channel, info=turn.info
         )

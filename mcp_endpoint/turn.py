@@ -31,6 +31,7 @@ class Turn:
     task: "asyncio.Task[Any] | None" = None
     running: bool = False
     cancelled: bool = field(default=False)
+    recorded: bool = False  # it reached the pipeline, which writes its audit row
 
     @property
     def bind(self) -> str:

@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.http import Http404
-from rest_framework import exceptions, status
+from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from common.writer import QueueFullError, WriterUnavailableError
 from connectors.pipeline import ServiceUnavailable
+from connectors.snapshot import TenantGoneError
 from tenants.access import AccessUnavailable
 from tenants.errors import TenantError
 
@@ -59,7 +60,7 @@ def handler(error: Exception, context: dict[str, Any]) -> Response | None:
         answer = problem(503, "Not available", str(error), code="unavailable")
         answer["Retry-After"] = "2"
         return answer
-    if isinstance(error, Http404):
+    if isinstance(error, (Http404, TenantGoneError)):
         return problem(404, "Not found", "There is nothing at this address for you.", code="not_found")
     if isinstance(error, Problem):
         return problem(error.status_code, error.title, str(error.detail), code=str(error.detail.code))  # type: ignore[union-attr]
@@ -70,9 +71,7 @@ def handler(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, exceptions.APIException):
         answer = problem(
             error.status_code,
-            status.HTTP_STATUS_CODES[error.status_code]
-            if hasattr(status, "HTTP_STATUS_CODES")
-            else error.default_code.replace("_", " ").capitalize(),
+            error.default_code.replace("_", " ").capitalize(),
             str(error.detail),
             code=str(error.default_code),
         )
