@@ -19,126 +19,28 @@ From the signature and the docstring come the JSON Schema and the description; t
 says what the tool does to the system and is checked by a test.
 """
 
-import inspect
-import re
-import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict
 
 from connectors.results import PromptMessage, ResourceContents, ResourceEntry, ToolResult
-
-HintCode = Literal["R", "W", "I", "D", "DI"]
-CacheClass = Literal["-", "S", "M", "L", "E"]
-CACHE_SECONDS: Mapping[str, int] = {"-": 0, "S": 30, "M": 300, "L": 3600, "E": 300}
-
-TOOL_NAME = re.compile(r"^[a-z][a-z0-9_]{2,47}$")
-
-
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """What a tool does to the system it talks to; never what a permission rests on alone."""
-
-    read_only: bool
-    destructive: bool
-    idempotent: bool
-    open_world: bool
-
-
-def hints_of(code: HintCode, *, open_world: bool) -> Hints:
-    """R reads; W creates; I writes, and again to the same effect; D destroys; DI both of the latter."""
-    return Hints(
-        read_only=code == "R",
-        destructive=code in ("D", "DI"),
-        idempotent=code in ("R", "I", "DI"),
-        open_world=open_world,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class CallLimit:
-    """At most ``calls`` in ``seconds`` per caller."""
-
-    calls: int
-    seconds: int
-
-    @classmethod
-    def parse(cls, text: str) -> "CallLimit":
-        """Read ``"5/300"``: five calls in 300 seconds."""
-        calls, _, seconds = text.partition("/")
-        return cls(int(calls), int(seconds))
-
-
-@dataclass(frozen=True, slots=True)
-class ToolSpec:
-    """Everything Portico knows of a tool; one per connector class, shared by all tenants."""
-
-    name: str
-    title: str
-    description: str
-    hint: HintCode
-    hints: Hints
-    toolset: str
-    input_schema: dict[str, Any]
-    output_schema: dict[str, Any] | None
-    aliases: tuple[str, ...]
-    cache: CacheClass
-    limit: CallLimit | None
-    weight: int
-    default_on: bool
-    required: bool
-    long_running: bool
-    timeout: float | None
-    secret_arguments: tuple[str, ...]
-    method: str
-    arguments: type[BaseModel]
-
-    @property
-    def writes(self) -> bool:
-        """Whether a call may change the system."""
-        return not self.hints.read_only
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceSpec:
-    """A static resource, or a template when its URI has ``{variables}``."""
-
-    uri: str
-    name: str
-    title: str
-    description: str
-    mime_type: str
-    method: str
-    lister: str | None
-    complete: Mapping[str, str]
-    subscribable: bool
-    variables: tuple[str, ...]
-    pattern: re.Pattern[str]
-
-
-@dataclass(frozen=True, slots=True)
-class PromptArgument:
-    """An argument of a prompt."""
-
-    name: str
-    description: str
-    required: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PromptSpec:
-    """A prompt: a named text with arguments that a person picks in the client."""
-
-    name: str
-    title: str
-    description: str
-    arguments: tuple[PromptArgument, ...]
-    method: str
-    complete: Mapping[str, str]
+from connectors.specs import (
+    CacheClass,
+    CallLimit,
+    HintCode,
+    Hints,
+    PromptArgument,
+    PromptSpec,
+    ResourceSpec,
+    ToolSpec,
+    prompt_spec,
+    resource_spec,
+    tool_spec,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +54,6 @@ class ConnectionRef:
     is_primary: bool
     version: int
     time_zone: str = "UTC"
-
-
-class CallerView(Protocol):
-    """What a tool may know of its caller."""
-
-    @property
-    def principal_id(self) -> UUID: ...
-    @property
-    def principal_name(self) -> str: ...
 
 
 class Context(Protocol):
@@ -236,7 +129,6 @@ def tool(
     aliases: tuple[str, ...] = (),
     cache: CacheClass = "-",
     limit: str | None = None,
-    weight: int = 1,
     default_on: bool = True,
     required: bool = False,
     long_running: bool = False,
@@ -263,7 +155,6 @@ def tool(
             "aliases": aliases,
             "cache": cache,
             "limit": CallLimit.parse(limit) if limit else None,
-            "weight": weight,
             "default_on": default_on,
             "required": required,
             "long_running": long_running,
@@ -357,13 +248,13 @@ class Connector:
         tools, resources, prompts = dict(cls.tools), list(cls.resources), dict(cls.prompts)
         for attribute, method in vars(cls).items():
             if (marked := getattr(method, "__portico_tool__", None)) is not None:
-                spec = _tool_spec(attribute, method, dict(marked))
+                spec = tool_spec(attribute, method, dict(marked))
                 tools[spec.name] = spec
             if (marked := getattr(method, "__portico_resource__", None)) is not None:
-                resources.append(_resource_spec(attribute, method, dict(marked)))
+                resources.append(resource_spec(attribute, method, dict(marked)))
             if (marked := getattr(method, "__portico_prompt__", None)) is not None:
-                prompt_spec = _prompt_spec(attribute, method, dict(marked))
-                prompts[prompt_spec.name] = prompt_spec
+                named = prompt_spec(attribute, method, dict(marked))
+                prompts[named.name] = named
         cls.tools, cls.resources, cls.prompts = tools, tuple(resources), prompts
 
     async def check(self, ctx: Context) -> CheckResult:
@@ -379,101 +270,7 @@ class Connector:
         """Release what a connection keeps outside the database, after its deletion was committed."""
 
 
-def _docstring(method: Callable[..., Any]) -> str:
-    text = inspect.getdoc(method) or ""
-    if not text:
-        raise TypeError(f"{method.__qualname__} needs a docstring: it becomes the description.")
-    return text
-
-
-def _arguments_model(method: Callable[..., Any]) -> type[BaseModel]:
-    """A pydantic model of the method's arguments after ``self`` and ``ctx``."""
-    hints = typing.get_type_hints(method, include_extras=True)
-    fields: dict[str, Any] = {}
-    for parameter in list(inspect.signature(method).parameters.values())[2:]:
-        if parameter.name not in hints:
-            raise TypeError(f"{method.__qualname__}: argument {parameter.name} needs a type.")
-        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        fields[parameter.name] = (hints[parameter.name], default)
-    return create_model(
-        f"{method.__name__}_arguments", __config__=ConfigDict(extra="forbid", strict=False), **fields
-    )
-
-
-def _tidy(schema: Any) -> Any:
-    """Drop what costs tokens and says nothing: generated titles."""
-    if isinstance(schema, dict):
-        return {
-            key: (
-                {name: _tidy(sub) for name, sub in value.items()}
-                if key in ("properties", "$defs") and isinstance(value, dict)
-                else _tidy(value)
-            )
-            for key, value in schema.items()
-            if not (key == "title" and isinstance(value, str))
-        }
-    if isinstance(schema, list):
-        return [_tidy(item) for item in schema]
-    return schema
-
-
-def _output_schema(method: Callable[..., Any]) -> dict[str, Any] | None:
-    returned = typing.get_type_hints(method, include_extras=True).get("return")
-    if typing.get_origin(returned) is Annotated:  # Annotated[ToolResult, Shape]: the shape it carries
-        base, *extras = typing.get_args(returned)
-        shapes = [extra for extra in extras if isinstance(extra, type)]
-        returned = shapes[0] if base is ToolResult and shapes else base
-    if returned in (None, type(None), ToolResult, str, Any, dict, list):
-        return None
-    schema = _tidy(TypeAdapter(returned).json_schema(mode="serialization"))
-    return schema if schema.get("type") == "object" else None
-
-
-def _tool_spec(attribute: str, method: Callable[..., Any], marked: dict[str, Any]) -> ToolSpec:
-    if not TOOL_NAME.match(marked["name"]):
-        raise TypeError(f"{marked['name']!r} is no tool name: {TOOL_NAME.pattern}")
-    arguments = _arguments_model(method)
-    schema = _tidy(arguments.model_json_schema())
-    schema.setdefault("properties", {})
-    description = marked.pop("description") or _docstring(method)
-    open_world = marked.pop("open_world")
-    return ToolSpec(
-        **marked,
-        description=description,
-        hints=hints_of(marked["hint"], open_world=open_world),
-        input_schema={"type": "object", **schema},
-        output_schema=_output_schema(method),
-        method=attribute,
-        arguments=arguments,
-    )
-
-
-def _resource_spec(attribute: str, method: Callable[..., Any], marked: dict[str, Any]) -> ResourceSpec:
-    variables = tuple(re.findall(r"{(\w+)}", marked["uri"]))
-    pattern = "".join(
-        f"(?P<{part[1:-1]}>[^/]+)" if part.startswith("{") else re.escape(part)
-        for part in re.split(r"({\w+})", marked["uri"])
-    )
-    return ResourceSpec(
-        **marked,
-        description=_docstring(method),
-        method=attribute,
-        variables=variables,
-        pattern=re.compile(pattern),
-    )
-
-
-def _prompt_spec(attribute: str, method: Callable[..., Any], marked: dict[str, Any]) -> PromptSpec:
-    model = _arguments_model(method)
-    arguments = tuple(
-        PromptArgument(name, info.description or "", info.is_required())
-        for name, info in model.model_fields.items()
-    )
-    return PromptSpec(**marked, description=_docstring(method), arguments=arguments, method=attribute)
-
-
 __all__ = [
-    "CACHE_SECONDS",
     "CallLimit",
     "CheckResult",
     "ConnectionRef",

@@ -235,7 +235,7 @@ class Memory(Connector):
         answer["count"] = len(answer["values"])
         return answer
 
-    @tool(title="Set several values", hint="I", toolset="write", required=True, weight=5)
+    @tool(title="Set several values", hint="I", toolset="write", required=True)
     async def cache_mset(
         self,
         ctx: Context,
