@@ -85,13 +85,14 @@ def node_tools() -> Path:
             npm = shutil.which("npm")
             if npm is None:
                 pytest.skip("npm is not installed, so the official programs cannot be driven")
-            command = [npm, "install", "--no-audit", "--no-fund", "--fetch-retries=1", "--prefix", folder]
+            command = [npm, "install", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=30000",
+                       "--prefix", folder]  # fmt: skip
             try:
                 done = subprocess.run(
-                    [*command, *NODE_PACKAGES], capture_output=True, text=True, timeout=240, check=False
+                    [*command, *NODE_PACKAGES], capture_output=True, text=True, timeout=180, check=False
                 )
             except subprocess.TimeoutExpired:
-                pytest.skip("npm did not install the official programs within four minutes")
+                pytest.skip("npm did not install the official programs within three minutes")
             if done.returncode or not all(path.exists() for path in wanted):
                 pytest.skip(f"npm could not install the official programs: {done.stderr[-300:]}")
     return modules
