@@ -18,7 +18,9 @@ from audit.rows import CHAIN, COLUMNS, HASH, KID, SEQ, Row, seal_row
 _TABLE = "audit_auditevent"
 _COPY = f"COPY {_TABLE} ({', '.join(COLUMNS)}) FROM STDIN"
 _LOCK = "SELECT chain, seq, hash FROM audit_audithead WHERE chain IN ({}) ORDER BY chain FOR NO KEY UPDATE"
-_MOVE = "UPDATE audit_audithead SET seq = {0}, hash = {0}, key_ring_id = {0}, mac = {0} WHERE chain = {0};"
+_MOVE = "UPDATE audit_audithead SET seq = {}, hash = {}, key_ring_id = {}, mac = {} WHERE chain = {};"
+_FIVE_MARKS = _MOVE.format(*["%s"] * 5)
+_FEW = 8  # rows up to which one INSERT beats COPY and its round trips
 # One statement per chunk: each statement hands the interpreter to the event loop and back.
 _CHUNKS = (64, 16, 4, 1)
 
@@ -32,9 +34,9 @@ def write_rows(rows: Sequence[Row]) -> Sequence[int]:
 def write_alone(rows: Sequence[Row]) -> Sequence[int]:
     """As :func:`write_rows`, in a transaction of its own: for a batch of nothing but audit rows.
 
-    On PostgreSQL the transaction's begin and end travel with its first and last statement,
-    which halves the CPU of small batches: each round trip hands the interpreter to the event
-    loop and back.
+    On PostgreSQL the transaction's begin and end travel with its first and last statement, and
+    a few rows with the latter: each round trip hands the interpreter to the event loop and
+    back, and a parameter costs the driver more than the text that we make of it.
     """
     if connection.vendor != "postgresql":
         with transaction.atomic():
@@ -43,13 +45,17 @@ def write_alone(rows: Sequence[Row]) -> Sequence[int]:
     with connection.wrap_database_errors:
         try:
             with ClientCursor(raw) as cursor:
-                cursor.execute("BEGIN;" + _LOCK.format(_marks(names)), names)
+                cursor.execute("BEGIN;" + _LOCK.format(",".join(map(_literal, names))))
                 cursor.nextset()
                 heads = {chain: (seq, digest) for chain, seq, digest in cursor.fetchall()}
                 if len(heads) == len(names):
                     moves = _seal(rows, names, heads)
-                    _copy(cursor, rows)
-                    _move(cursor, moves, "COMMIT")
+                    last = "".join(_MOVE.format(*map(_literal, move)) for move in moves) + "COMMIT"
+                    if len(rows) <= _FEW:
+                        cursor.execute(_insert_text(rows) + last)
+                    else:
+                        _copy(cursor, rows)
+                        cursor.execute(last)
                     return [row[SEQ] for row in rows]
         finally:
             raw.rollback()  # does nothing after the commit
@@ -121,9 +127,25 @@ def _copy(cursor: "ClientCursor[Any]", rows: Sequence[Row]) -> None:
         copy.write("".join(map(_copy_line, rows)))
 
 
-def _move(cursor: "ClientCursor[Any]", moves: list[tuple[Any, ...]], last: str = "") -> None:
-    """Move the heads, all of them (and ``last``) in one round trip."""
-    cursor.execute(_MOVE.format("%s") * len(moves) + last, [value for move in moves for value in move])
+def _move(cursor: "ClientCursor[Any]", moves: list[tuple[Any, ...]]) -> None:
+    """Move the heads, all of them in one round trip."""
+    cursor.execute(_FIVE_MARKS * len(moves), [value for move in moves for value in move])
+
+
+def _insert_text(rows: Sequence[Row]) -> str:
+    values = ",".join(f"({','.join(map(_literal, row))})" for row in rows)
+    return f"INSERT INTO {_TABLE} ({', '.join(COLUMNS)}) VALUES {values};"  # noqa: S608  see _literal
+
+
+def _literal(value: Any) -> str:
+    """A text, integer or null as PostgreSQL reads it.
+
+    Doubling the quote is all that a text needs while ``standard_conforming_strings`` is on,
+    which the writer's connection sets; rows hold no NUL (PostgreSQL manual, "String Constants").
+    """
+    if isinstance(value, str):  # members of enumerations are texts too
+        return "'" + str(value).replace("'", "''") + "'"
+    return "NULL" if value is None else str(int(value))
 
 
 def _write_sqlite(rows: Sequence[Row], moves: list[tuple[Any, ...]]) -> None:
@@ -134,7 +156,7 @@ def _write_sqlite(rows: Sequence[Row], moves: list[tuple[Any, ...]]) -> None:
             values = [value for row in rows[start : start + size] for value in row]
             raw.execute(_insert_sql(size), values)
             start += size
-    raw.executemany(_MOVE.format("?"), moves)
+    raw.executemany(_MOVE.format(*"?????"), moves)
 
 
 @lru_cache(maxsize=8)

@@ -8,9 +8,10 @@ from django.db import transaction
 from audit import services
 from audit.events import Event, new_call_id
 from audit.models import AuditEvent
-from audit.rows import MAX_ARGUMENTS
+from audit.rows import MAX_ARGUMENTS, prepare
 from audit.verification import verify
 from common.db import in_db
+from common.writer import writer
 from tests.audit.conftest import record_all
 from tests.factories import SYSTEM, make_caller, make_tenant
 
@@ -159,3 +160,21 @@ def test_platform_events_have_a_chain_without_a_tenant():
     report = verify("platform")
     # The chain is everybody's: a test of key rotation leaves rows whose key is gone with it.
     assert report.ok or "PORTICO_KEYS has no key 'new'" in report.problem
+
+
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_quotes_backslashes_and_percents_are_stored_as_they_came(rows):
+    tenant = make_tenant()
+    text = "O'Brien \\' \\\\ %s %% $1 \"; DROP TABLE x; -- \t\n é 日本"
+    waiting = [
+        writer.submit(
+            "audit", prepare(Event(tenant.pk, "call", name=text, message=text, arguments={"a": text}))
+        )
+        for _ in range(rows)
+    ]
+    for job in waiting:
+        job.result(10)
+    found = AuditEvent.objects.for_tenant(tenant).filter(kind="call")
+    assert set(found.values_list("name", "message")) == {(text, text)}
+    assert {json.loads(arguments)["a"] for arguments in found.values_list("arguments", flat=True)} == {text}
+    assert verify(tenant.pk.hex).ok

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import orjson
-from django.db import connection
+from django.db import connection, transaction
 
 from common.writer import writer
 from connectors.providers.goals.models import Counter, Goal
@@ -81,6 +81,33 @@ def write_goals(payloads: Sequence[NewGoal]) -> list[tuple[int, datetime]]:
     return written
 
 
+def write_goals_alone(payloads: Sequence[NewGoal]) -> list[tuple[int, datetime]]:
+    """As :func:`write_goals`, in a transaction of its own: for a batch of nothing but goals.
+
+    On PostgreSQL the goals of one connection take their numbers and are inserted in a single
+    statement, which is a transaction by itself.
+    """
+    tenant_id, connection_id = payloads[0].tenant_id, payloads[0].connection_id
+    if connection.vendor != "postgresql" or any(new.connection_id != connection_id for new in payloads):
+        with transaction.atomic():
+            return write_goals(payloads)
+    now = datetime.now(UTC)
+    rows = [
+        (
+            uuid4(), tenant_id, connection_id, place, new.title, new.description, new.priority,
+            State.PENDING.value, new.repos, new.metadata, new.created_by, 1, now, now,
+        )
+        for place, new in enumerate(payloads, 1)
+    ]  # fmt: skip
+    count = len(rows)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _NUMBER_AND_INSERT, [uuid4(), tenant_id, connection_id, "goal", count, count, _as_json(rows)]
+        )
+        first = min(number for (number,) in cursor.fetchall())
+    return [(first + place, now) for place in range(count)]
+
+
 def _key_maker() -> Callable[[UUID], Any]:
     """How this database takes a UUID."""
     return _same if connection.features.has_native_uuid_field else _hex
@@ -122,5 +149,11 @@ _COUNT = (
     f"INSERT INTO {_TABLE} (id, tenant_id, connection_id, kind, value) VALUES (%s, %s, %s, %s, %s) "  # noqa: S608
     f"ON CONFLICT (connection_id, kind) DO UPDATE SET value = {_TABLE}.value + excluded.value RETURNING value"
 )
+_NUMBER_AND_INSERT = (
+    f"WITH taken AS ({_COUNT}) {_INTO} SELECT "  # noqa: S608  own names only
+    f"{', '.join('taken.value - %s + new.number' if name == 'number' else f'new.{name}' for name in _COLUMNS)} "
+    f"FROM taken, jsonb_to_recordset(%s::jsonb) "
+    f"AS new({', '.join(f'{name} {kind}' for name, kind in _TYPES.items())}) RETURNING number"
+)
 
-writer.register(KIND, write_goals, order=10)
+writer.register(KIND, write_goals, order=10, alone=write_goals_alone)
