@@ -335,10 +335,6 @@ def _connect() -> None:
             )
         elif connection.vendor == "sqlite":
             cursor.execute("PRAGMA synchronous=FULL")
-            # The ends of many tenants' chains lie on many pages: keep them (64 MB at most) instead of
-            # reading them again, and copy the log back less often.
-            cursor.execute("PRAGMA cache_size=-65536")
-            cursor.execute("PRAGMA wal_autocheckpoint=4000")
 
 
 def _hand_out(jobs: Sequence[Job], results: Sequence[Any]) -> None:
