@@ -11,9 +11,9 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         """Join the writer; nothing touches the database here."""
-        from audit.chain import write_alone, write_rows
+        from audit.chain import find_rows, write_alone, write_rows
         from audit.failures import failures
         from common.writer import writer
 
-        writer.register("audit", write_rows, order=100, alone=write_alone)
+        writer.register("audit", write_rows, order=100, alone=write_alone, find=find_rows)
         writer.before_stop(failures.flush)

@@ -13,7 +13,8 @@ from django.db import connection, transaction
 from psycopg import ClientCursor
 
 from audit.keys import chain_key, current_kid, seal
-from audit.rows import CHAIN, COLUMNS, HASH, KID, SEQ, Row, seal_row
+from audit.models import AuditEvent
+from audit.rows import CALL_ID, CHAIN, COLUMNS, HASH, KID, SEQ, Row, seal_row
 
 _TABLE = "audit_auditevent"
 _COPY = f"COPY {_TABLE} ({', '.join(COLUMNS)}) FROM STDIN"
@@ -61,6 +62,17 @@ def write_alone(rows: Sequence[Row]) -> Sequence[int]:
             raw.rollback()  # does nothing after the commit
     with transaction.atomic():  # a chain begins with its first row
         return write_rows(rows)
+
+
+def find_rows(rows: Sequence[Row]) -> list[int | None]:
+    """The numbers of rows that are in their chains already, None for the others.
+
+    A row that was tried has its number and hash; the hash covers the row and all before it.
+    """
+    calls = {row[CALL_ID] for row in rows if row[HASH]}
+    found = AuditEvent.unscoped.filter(call_id__in=calls).values_list("chain", "seq", "hash")
+    written = set(found) if calls else set()
+    return [row[SEQ] if (row[CHAIN], row[SEQ], row[HASH]) in written else None for row in rows]
 
 
 def _append(rows: Sequence[Row]) -> list[int]:

@@ -22,6 +22,15 @@ def new_call_id() -> str:
     return f"{stamp[:8]}-{stamp[8:]}-{0x7000 | getrandbits(12):04x}-{tail}"
 
 
+PLATFORM_CHAIN = "platform"
+
+
+def chain_of(tenant: Any) -> str:
+    """The name of a tenant's chain (an instance, its id, or None for the platform)."""
+    key = getattr(tenant, "pk", tenant)
+    return PLATFORM_CHAIN if key is None else UUID(str(key)).hex
+
+
 @dataclass(slots=True)
 class Event:
     """One event to be written; see :class:`audit.models.AuditEvent` for the fields.

@@ -73,7 +73,7 @@ def _remove_batch(tenant_id: Any, batch: int) -> int:
             return 0
         if count:
             _anchor(chain, tenant.pk, seq, digest, count, anchor)
-            AuditEvent.objects.for_tenant(tenant).filter(chain=chain, seq__lte=seq).delete()
+            AuditEvent.objects.for_tenant(tenant).filter(seq__lte=seq).delete()
             AuditCheckpoint.objects.for_tenant(tenant).filter(chain=chain, seq__lte=seq).delete()
         return count
 

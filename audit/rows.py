@@ -11,14 +11,13 @@ from typing import Any
 
 import orjson
 
-from audit.events import Event
+from audit.events import PLATFORM_CHAIN, Event
 from audit.keys import chain_key, current_kid
 from common.redaction import dump, redact, redact_text
 from common.text import clean_text
 
 SCHEMA = 1
 MAX_ARGUMENTS = 8_000  # characters kept of the arguments' JSON
-PLATFORM = "platform"
 
 TEXTS = {
     "kind": 10, "phase": 8, "call_id": 36, "principal_id": 36, "principal_kind": 16, "principal_name": 150,
@@ -35,6 +34,7 @@ SEALED = (
 COLUMNS = (*SEALED, "arguments", "hash")
 SEQ = COLUMNS.index("seq")
 CHAIN = COLUMNS.index("chain")
+CALL_ID = COLUMNS.index("call_id")
 KID = COLUMNS.index("key_ring_id")
 DIGEST = COLUMNS.index("arguments_digest")
 ARGUMENTS = COLUMNS.index("arguments")
@@ -66,7 +66,7 @@ def prepare(event: Event) -> Row:
         numbers = tuple(map(_number, numbers, _MAXIMA))
     tenant = None if event.tenant_id is None else event.tenant_id.hex
     stored, digest = stored_arguments(event.arguments, event.secret_paths, key)
-    row = [SCHEMA, kid, tenant, tenant or PLATFORM, 0, *numbers, *texts, digest, stored, ""]
+    row = [SCHEMA, kid, tenant, tenant or PLATFORM_CHAIN, 0, *numbers, *texts, digest, stored, ""]
     for position in _FREE:
         if row[position]:
             row[position] = redact_text(row[position])[: TEXTS[COLUMNS[position]]]

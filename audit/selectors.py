@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from audit.events import now_us
 from audit.models import AuditEvent, from_us, to_us
+from audit.moments import since_us, until_us
 
 HOUR_US = 3_600_000_000
 CALL_KINDS = ("call", "read", "prompt")
@@ -30,21 +31,22 @@ def events_of(
     until: datetime | None = None,
     search: str = "",
 ) -> QuerySet[AuditEvent]:
-    """A tenant's events, newest first; ``tenant`` None is the platform.
+    """A tenant's events, the last written first; ``tenant`` None is the platform.
 
     ``since`` is inclusive, ``until`` exclusive (aware datetimes); ``principal`` is an id;
     ``search`` looks in names, principals and addresses, and for a call id. Empty filters
     do nothing.
     """
-    return AuditEvent.objects.for_tenant(tenant).filter(
+    events = AuditEvent.objects
+    return (events.for_calls(tenant, [call_id]) if call_id else events.for_tenant(tenant)).filter(
         _condition(
             kind=kind, outcome=outcome, connection=connection, name=name, principal_id=principal, key_id=key_id,
-            call_id=call_id, error_type=error_type, via=via,
+            error_type=error_type, via=via,
         ),
-        *([Q(at_us__gte=to_us(since))] if since else []),
-        *([Q(at_us__lt=to_us(until))] if until else []),
+        *([since_us(tenant, to_us(since))] if since else []),
+        *([until_us(tenant, to_us(until))] if until else []),
         *([search_condition(search)] if search else []),
-    ).order_by("-at_us", "-id")  # fmt: skip
+    ).order_by("-seq")  # fmt: skip
 
 
 def _condition(**filters: str | Collection[str]) -> Q:
@@ -127,14 +129,14 @@ def views_of(tenant: Any, rows: Collection[AuditEvent]) -> list[CallView]:
     """The calls of a page of rows, with their attempts, in two queries at most."""
     ids = {row.call_id for row in rows}
     found: dict[str, list[AuditEvent]] = {}
-    for row in AuditEvent.objects.for_tenant(tenant).filter(call_id__in=ids).order_by("seq"):
+    for row in AuditEvent.objects.for_calls(tenant, ids).order_by("seq"):
         found.setdefault(row.call_id, []).append(row)
     return [_view(row, found.get(row.call_id, [row])) for row in rows]
 
 
 def call_of(tenant: Any, call_id: str) -> CallView | None:
     """One call by its id, or None."""
-    rows = list(AuditEvent.objects.for_tenant(tenant).filter(call_id=call_id).order_by("seq"))
+    rows = list(AuditEvent.objects.for_calls(tenant, [call_id]).order_by("seq"))
     return _view(rows[-1], rows) if rows else None
 
 
@@ -163,7 +165,7 @@ class Stats:
 def stats(tenant: Any, hours: int = 24) -> Stats:
     """The figures of a home page, over whole hours up to and with the running one."""
     first = now_us() // HOUR_US - hours + 1
-    rows = AuditEvent.objects.for_tenant(tenant).filter(at_us__gte=first * HOUR_US).order_by()
+    rows = AuditEvent.objects.for_tenant(tenant).filter(since_us(tenant, first * HOUR_US)).order_by()
     calls = rows.filter(kind__in=CALL_KINDS, phase="done")
     series = {
         row["hour"]: (row["calls"], row["errors"])

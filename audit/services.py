@@ -182,7 +182,7 @@ def erase_arguments(*, tenant: Any, call_ids: list[str], actor: ActorLike, reaso
     The erasure is an event itself. Returns the number of rows that lost their arguments.
     """
     with transaction.atomic():
-        rows = AuditEvent.objects.for_tenant(tenant).filter(call_id__in=call_ids).exclude(arguments="")
+        rows = AuditEvent.objects.for_calls(tenant, call_ids).exclude(arguments="")
         erased = rows.update(arguments="")
         record_in_transaction(
             Event(

@@ -9,7 +9,6 @@ row follows the signed anchor that retention left.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Max
 
@@ -57,11 +56,6 @@ class KnownHead:
     chain: str
     seq: int
     hash: str
-
-
-def chain_of(tenant_id: UUID | None) -> str:
-    """The name of a tenant's chain, or the platform's."""
-    return "platform" if tenant_id is None else tenant_id.hex
 
 
 def rows_of(chain: str, after: int, until: int | None = None) -> Iterator[Row]:

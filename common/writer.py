@@ -8,6 +8,8 @@ house's lock order: objects, Tenant, AuditHead.
 
 A failing batch is halved until the bad job stands alone and fails alone. When the database
 is away, jobs fail at once, except those with a deadline: they are tried again until then.
+Before a second try the handlers look for what the first one wrote after all: a connection
+can be lost between a commit and its answer.
 """
 
 import asyncio
@@ -35,6 +37,7 @@ from django.db import (
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[Sequence[Any]], Sequence[Any]]
+Finder = Callable[[Sequence[Any]], Sequence[Any | None]]
 
 MAX_BATCH = 500
 MAX_QUEUE = 20_000
@@ -61,6 +64,7 @@ class Job:
     owner: str = ""
     deadline: float | None = None
     result: Any = None
+    tried: bool = False
 
 
 class GroupWriter:
@@ -69,6 +73,7 @@ class GroupWriter:
     def __init__(self) -> None:
         self._handlers: dict[str, tuple[int, Handler]] = {}
         self._alone: dict[str, Handler] = {}
+        self._finders: dict[str, Finder] = {}
         self._before_stop: list[Callable[[], None]] = []
         self.last_error: str | None = None
         self._reset()
@@ -85,7 +90,15 @@ class GroupWriter:
         self._idle = False
         self._busy = False
 
-    def register(self, kind: str, handler: Handler, *, order: int, alone: Handler | None = None) -> None:
+    def register(
+        self,
+        kind: str,
+        handler: Handler,
+        *,
+        order: int,
+        alone: Handler | None = None,
+        find: Finder | None = None,
+    ) -> None:
         """Name the handler of a kind of job.
 
         ``handler(payloads)`` runs inside a transaction in the writer thread and returns one
@@ -93,10 +106,14 @@ class GroupWriter:
         that job's caller alone; an exception raised by the handler itself rolls back.
         Handlers run in ascending ``order`` (audit is last, at 100). ``alone`` takes batches of
         nothing but this kind instead, outside any transaction, and commits by itself.
+        ``find(payloads)`` gives the result of each payload that is in the database already, and
+        None for the others; a kind without it must bear being written twice.
         """
         self._handlers[kind] = (order, handler)
         if alone is not None:
             self._alone[kind] = alone
+        if find is not None:
+            self._finders[kind] = find
 
     def before_stop(self, function: Callable[[], None]) -> None:
         """Call ``function`` when the writer is asked to stop, while jobs can still be queued."""
@@ -243,10 +260,13 @@ class GroupWriter:
             self._attempt(batch)
         except (OperationalError, InterfaceError) as error:
             connection.close()
+            for job in batch:
+                job.tried = True
             was_up, self.last_error = self.last_error is None, type(error).__name__
-            if was_up and self._retry_once(batch):
-                return
-            self._give_up_or_keep(batch, error)
+            if was_up:  # a restarted database drops the old connections and takes new ones
+                self._write(batch)
+            else:
+                self._give_up_or_keep(batch, error)
         except Exception as error:  # a poison row must not take its neighbours with it
             if len(batch) == 1:
                 logger.warning("One write of kind %s failed: %s", batch[0].kind, type(error).__name__)
@@ -255,15 +275,6 @@ class GroupWriter:
             middle = len(batch) // 2
             self._write(batch[:middle])
             self._write(batch[middle:])
-
-    def _retry_once(self, batch: list[Job]) -> bool:
-        """Try again on a new connection: a restarted database drops the old ones."""
-        try:
-            self._attempt(batch)
-        except Exception:
-            connection.close()
-            return False
-        return True
 
     def _give_up_or_keep(self, batch: list[Job], error: Exception) -> None:
         now, lost = time.monotonic(), 0
@@ -279,19 +290,27 @@ class GroupWriter:
         )  # fmt: skip
 
     def _attempt(self, batch: list[Job]) -> None:
-        by_kind: dict[str, list[Job]] = {}
-        for job in batch:
-            by_kind.setdefault(job.kind, []).append(job)
         if connection.connection is None:
             _connect()
+        if any(job.tried for job in batch):
+            batch = self._not_written(batch)
+        by_kind = _by_kind(batch)
         if len(by_kind) == 1 and (alone := self._alone.get(batch[0].kind)) is not None:
             _hand_out(batch, alone([job.payload for job in batch]))
-        else:
+        elif batch:
             with transaction.atomic():
                 for kind in sorted(by_kind, key=lambda k: self._handlers[k][0]):
                     jobs = by_kind[kind]
                     _hand_out(jobs, self._handlers[kind][1]([job.payload for job in jobs]))
         self.last_error = None
+
+    def _not_written(self, batch: list[Job]) -> list[Job]:
+        """The jobs that an earlier try did not write; the others get their results."""
+        for kind, jobs in _by_kind([job for job in batch if job.tried]).items():
+            _hand_out(jobs, [None] * len(jobs))  # what was rolled back has no result
+            if (find := self._finders.get(kind)) is not None:
+                _hand_out(jobs, find([job.payload for job in jobs]))
+        return [job for job in batch if not job.tried or job.result is None]
 
     def _finish(self, batch: list[Job]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
@@ -335,6 +354,13 @@ def _connect() -> None:
             )
         elif connection.vendor == "sqlite":
             cursor.execute("PRAGMA synchronous=FULL")
+
+
+def _by_kind(batch: Sequence[Job]) -> dict[str, list[Job]]:
+    kinds: dict[str, list[Job]] = {}
+    for job in batch:
+        kinds.setdefault(job.kind, []).append(job)
+    return kinds
 
 
 def _hand_out(jobs: Sequence[Job], results: Sequence[Any]) -> None:

@@ -1,14 +1,20 @@
 import asyncio
 import time
+from concurrent.futures import Future
+from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
+from audit.chain import write_alone
 from audit.services import record, record_later
+from audit.verification import verify
 from common import writer as writer_module
 from common.db import in_db
-from common.writer import GroupWriter, QueueFullError, WriterUnavailableError, writer
+from common.writer import GroupWriter, Job, QueueFullError, WriterUnavailableError, writer
+from connectors.providers.goals import create
+from tests.factories import make_connection
 
 
 class Outage:
@@ -111,3 +117,56 @@ async def test_a_cancelled_wait_does_not_cancel_the_write(call, rows):
         await task
     assert await in_db(writer.flush)
     assert [row.name for row in await in_db(rows)] == ["shielded"]
+
+
+class LostAnswers:
+    """A handler that commits, while the answer is lost with the connection, as often as told."""
+
+    def __init__(self, write, times):
+        self.write, self.times = write, times
+
+    def __call__(self, payloads):
+        results = self.write(payloads)
+        if self.times:
+            self.times -= 1
+            connection.close()
+            raise OperationalError("server closed the connection unexpectedly")
+        return results
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_row_whose_commit_was_not_answered_is_not_written_again(call, rows, monkeypatch, times):
+    monkeypatch.setitem(writer._alone, "audit", LostAnswers(write_alone, times))
+    many = [record(call(f"call {n}"), deadline=time.monotonic() + 10) for n in range(5)]
+    await asyncio.gather(*many)
+    await record(call("after"))
+    written = await in_db(rows)
+    assert sorted(row.name for row in written) == ["after", *(f"call {n}" for n in range(5))]
+    assert await in_db(lambda: verify(written[0].chain).ok)
+
+
+async def test_a_goal_whose_commit_was_not_answered_is_not_made_again(tenant, monkeypatch):
+    goals = await in_db(make_connection, tenant, "goals")
+    monkeypatch.setitem(writer._alone, create.KIND, LostAnswers(create.write_goals_alone, 1))
+    new = [create.NewGoal(tenant.pk, goals.pk, f"t{n}", "d", 2, "[]", "{}", "x", uuid4()) for n in range(3)]
+    results = await asyncio.gather(*[writer.submit_async(create.KIND, goal) for goal in new])
+    assert [number for number, _ in results] == [1, 2, 3]
+    assert await in_db(create.Goal.objects.for_tenant(tenant).count) == 3
+
+
+def test_a_poison_write_after_a_lost_connection_fails_alone():
+    mine, calls = GroupWriter(), []
+
+    def handler(payloads):
+        calls.append(list(payloads))
+        if len(calls) == 1:
+            raise OperationalError("gone")
+        if "poison" in payloads:
+            raise ValueError("poison")
+        return [name.upper() for name in payloads]
+
+    mine.register("test", handler, order=1)
+    jobs = [Job("test", name, Future()) for name in ("a", "poison", "b")]
+    mine._write(jobs)
+    assert [job.result for job in jobs if job.payload != "poison"] == ["A", "B"]
+    assert isinstance(jobs[1].result, ValueError)

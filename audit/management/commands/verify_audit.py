@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audit.archive import verify_archive
 from audit.checkpoints import read_log
-from audit.verification import KnownHead, VerificationReport, all_chains, chain_of, verify
+from audit.events import chain_of
+from audit.verification import KnownHead, VerificationReport, all_chains, verify
 
 
 class Command(BaseCommand):

@@ -31,6 +31,7 @@ class NewGoal(NamedTuple):
     repos: str
     metadata: str
     created_by: str
+    id: UUID
 
 
 def take_numbers(tenant_id: UUID, connection_id: UUID, kind: str, count: int) -> int:
@@ -69,7 +70,7 @@ def write_goals(payloads: Sequence[NewGoal]) -> list[tuple[int, datetime]]:
             written[index] = (number, now)
             rows.append(
                 (
-                    key(uuid4()), tenant_key, connection_key, number, new.title, new.description, new.priority,
+                    key(new.id), tenant_key, connection_key, number, new.title, new.description, new.priority,
                     State.PENDING.value, new.repos, new.metadata, new.created_by, 1, time, time,
                 )
             )  # fmt: skip
@@ -94,7 +95,7 @@ def write_goals_alone(payloads: Sequence[NewGoal]) -> list[tuple[int, datetime]]
     now = datetime.now(UTC)
     rows = [
         (
-            uuid4(), tenant_id, connection_id, place, new.title, new.description, new.priority,
+            new.id, tenant_id, connection_id, place, new.title, new.description, new.priority,
             State.PENDING.value, new.repos, new.metadata, new.created_by, 1, now, now,
         )
         for place, new in enumerate(payloads, 1)
@@ -106,6 +107,13 @@ def write_goals_alone(payloads: Sequence[NewGoal]) -> list[tuple[int, datetime]]
         )
         first = min(number for (number,) in cursor.fetchall())
     return [(first + place, now) for place in range(count)]
+
+
+def find_goals(payloads: Sequence[NewGoal]) -> list[tuple[int, datetime] | None]:
+    """The number and time of goals that are there already, None for the others."""
+    rows = Goal.unscoped.filter(pk__in=[new.id for new in payloads])
+    found = {pk: (number, at) for pk, number, at in rows.values_list("pk", "number", "created_at")}
+    return [found.get(new.id) for new in payloads]
 
 
 def _key_maker() -> Callable[[UUID], Any]:
@@ -156,4 +164,4 @@ _NUMBER_AND_INSERT = (
     f"AS new({', '.join(f'{name} {kind}' for name, kind in _TYPES.items())}) RETURNING number"
 )
 
-writer.register(KIND, write_goals, order=10, alone=write_goals_alone)
+writer.register(KIND, write_goals, order=10, alone=write_goals_alone, find=find_goals)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from django.db import transaction
 
@@ -58,6 +59,7 @@ async def goal_create(
             json_text(names, "repos") if names else "[]",
             json_text(metadata, "metadata") if metadata else "{}",
             author,
+            uuid4(),
         ),
     )
     public, at = goal_id(number), moment(now)

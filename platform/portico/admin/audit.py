@@ -18,6 +18,7 @@ from unfold.decorators import display
 from audit.events import Event
 from audit.export import FORMATS, streamed
 from audit.models import AuditEvent, to_us
+from audit.moments import since_us
 from audit.selectors import call_of, latest_rows, search_condition
 from audit.services import record_in_transaction
 from connectors.models import Connection
@@ -65,7 +66,7 @@ class WhenFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Rows within the span."""
         since = since_of(self.value())
-        return queryset if since is None else queryset.filter(at_us__gte=to_us(since))
+        return queryset if since is None else queryset.filter(since_us(seat_of(request).tenant, to_us(since)))
 
 
 class ConnectionFilter(admin.SimpleListFilter):
@@ -121,7 +122,7 @@ class AuditEventAdmin(TenantScopedAdmin):
     list_filter = (WhenFilter, "kind", OutcomeFilter, ConnectionFilter)
     search_fields = ("name",)
     search_help_text = "Tool, object, person, address, call id, key id or trace id"
-    ordering = ("-at_us", "-id")
+    ordering = ("-seq",)
     paginator = CappedPaginator
     show_full_result_count = False
     list_before_template = "portico/audit_exports.html"
@@ -146,7 +147,7 @@ class AuditEventAdmin(TenantScopedAdmin):
 
     # -- the list ------------------------------------------------------------------------
 
-    @display(description="Time (UTC)", ordering="at_us")
+    @display(description="Time (UTC)", ordering="seq")
     def when(self, obj: AuditEvent) -> str:
         """To the millisecond."""
         return f"{obj.at:%Y-%m-%d %H:%M:%S}.{obj.at.microsecond // 1000:03d}"

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from audit.models import AuditEvent
+from audit.moments import since_us, since_us_anywhere
 from connectors.models import Connection, HealthCheck
 from portico.admin.clients import client_configurations, mcp_url
 from portico.admin.current import Seat, seat_of
@@ -74,7 +75,7 @@ def connection_rows(tenant: Tenant) -> list[dict[str, Any]]:
 
 def latest_events(tenant: Tenant) -> list[Any]:
     """The newest events, attempts left out (their completion tells the same)."""
-    return list(AuditEvent.objects.for_tenant(tenant).exclude(phase="attempt").order_by("-id")[:LATEST])
+    return list(AuditEvent.objects.for_tenant(tenant).exclude(phase="attempt").order_by("-seq")[:LATEST])
 
 
 def next_steps(context: dict[str, Any]) -> list[dict[str, Any]]:
@@ -114,12 +115,12 @@ class Activity:
         this_hour = time.time_ns() // 1000 // HOUR_US
         first = this_hour - HOURS + 1
         events = (
-            AuditEvent.unscoped.filter(tenant__isnull=False)
+            AuditEvent.unscoped.filter(since_us_anywhere(first * HOUR_US), tenant__isnull=False)
             if tenant_id is None
-            else AuditEvent.objects.for_tenant(tenant_id)
+            else AuditEvent.objects.for_tenant(tenant_id).filter(since_us(tenant_id, first * HOUR_US))
         )
         rows = (
-            events.filter(at_us__gte=first * HOUR_US, phase="done", kind__in=CALL_KINDS + REFUSAL_KINDS)
+            events.filter(phase="done", kind__in=CALL_KINDS + REFUSAL_KINDS)
             .order_by()
             .annotate(hour=F("at_us") / HOUR_US)
             .values("hour")
@@ -182,7 +183,7 @@ def platform_overview() -> dict[str, Any]:
     since = time.time_ns() // 1000 - HOURS * HOUR_US
     recent = {
         row["tenant"]: row
-        for row in AuditEvent.unscoped.filter(tenant__isnull=False, at_us__gte=since, phase="done")
+        for row in AuditEvent.unscoped.filter(since_us_anywhere(since), tenant__isnull=False, phase="done")
         .order_by()
         .values("tenant")
         .annotate(

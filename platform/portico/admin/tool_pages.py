@@ -210,7 +210,7 @@ def _run(caller: Caller, entry: ToolEntry, arguments: dict[str, Any]) -> dict[st
         outcome |= {"ok": False, "parts": [{"text": str(error)}]}
     outcome["milliseconds"] = f"{(time.perf_counter() - started) * 1000:.1f}"
     event = (
-        AuditEvent.objects.for_tenant(caller.tenant.id).filter(request_id=request_id).order_by("-id").first()
+        AuditEvent.objects.for_tenant(caller.tenant.id).filter(request_id=request_id).order_by("-seq").first()
     )
     outcome["event_url"] = _event_url(event.pk) if event else ""
     return outcome

@@ -67,7 +67,7 @@ class AuditPages(CursorPagination):
     page_size = 100
     page_size_query_param = "page_size"
     max_page_size = 1000
-    ordering = ("-at_us", "-id")
+    ordering = ("-seq",)
 
 
 def said(serializer: type[Serializer[Any]], request: Request) -> dict[str, Any]:

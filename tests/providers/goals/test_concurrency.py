@@ -56,7 +56,7 @@ def test_workers_that_write_at_once_leave_no_gap(store: Store):
     scope = scope_of(store)
 
     def payload() -> NewGoal:
-        return NewGoal(scope.tenant_id, scope.connection_id, "t", "d", 2, "[]", "{}", "tester")
+        return NewGoal(scope.tenant_id, scope.connection_id, "t", "d", 2, "[]", "{}", "tester", uuid4())
 
     def work(worker: int) -> list[int]:
         taken = []
@@ -85,7 +85,7 @@ async def test_a_poisoned_goal_fails_alone_and_takes_no_number(store: Store):
     scope = scope_of(store)
 
     def payload(title: str, connection_id=scope.connection_id) -> NewGoal:
-        return NewGoal(scope.tenant_id, connection_id, title, "d", 2, "[]", "{}", "tester")
+        return NewGoal(scope.tenant_id, connection_id, title, "d", 2, "[]", "{}", "tester", uuid4())
 
     jobs = [payload("fine"), payload("gone", uuid4()), payload("fine"), payload("fine")]
     done = await asyncio.gather(*(writer.submit_async(KIND, job) for job in jobs), return_exceptions=True)
@@ -145,7 +145,10 @@ def test_batches_over_the_same_goals_in_opposite_order_do_not_block_each_other(s
     scope = scope_of(store)
     with transaction.atomic():
         write_goals(
-            [NewGoal(scope.tenant_id, scope.connection_id, "t", "d", 2, "[]", "{}", "x") for _ in range(2)]
+            [
+                NewGoal(scope.tenant_id, scope.connection_id, "t", "d", 2, "[]", "{}", "x", uuid4())
+                for _ in range(2)
+            ]
         )
     tasks = [
         goal_break_down(scope, f"GOAL-000{n}", [Subtask(description="a")])["tasks"][0]["id"] for n in (1, 2)

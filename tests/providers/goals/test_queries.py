@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -24,7 +25,7 @@ def a_goal_with(store: Store, size: int) -> tuple[str, list[str]]:
     """A first task that all others wait for."""
     scope = store.connector.scope(store.ctx)
     with transaction.atomic():
-        new = NewGoal(scope.tenant_id, scope.connection_id, "t", "d", 2, "[]", "{}", "x")
+        new = NewGoal(scope.tenant_id, scope.connection_id, "t", "d", 2, "[]", "{}", "x", uuid4())
         ((number, _),) = write_goals([new])
     goal = f"GOAL-{number:04d}"
     subtasks = [Subtask(description=f"step {n}", dependencies=[0] if n else []) for n in range(size)]
