@@ -237,7 +237,7 @@ def main() -> None:
             show(scenario, found)
         if not chosen.quick:
             report["latencies"] = {name: latencies(*pair, load) for name, pair in portico.items()}
-            report["tenants"] = many_tenants(portico, load, 3, chosen.seconds)
+            report["tenants"] = many_tenants(portico, load, 7, chosen.seconds)
             report["hot_chain"] = {
                 name: hot_chain(
                     envs[name], portico[name][1], load, services_module.free_port(), chosen.seconds
