@@ -42,6 +42,10 @@ class Connection(TenantModel):
     read_only = models.BooleanField(
         default=False, help_text="Tools that write are neither listed nor called."
     )
+    caller_token = models.BooleanField(
+        default=False,
+        help_text="Callers may bring the system's own token in a header; it serves that request alone.",
+    )
     is_primary = models.BooleanField(default=False, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     # The tools that the connector had when it was connected: later ones that write start off.
@@ -134,12 +138,42 @@ class ToolPermission(TenantModel):
     role = models.CharField(max_length=10, choices=[(r.value, r.value.title()) for r in Role])
     allow: Any = models.JSONField(default=list, blank=True)
     deny: Any = models.JSONField(default=list, blank=True)
+    # Tools that run only after the person behind the client has agreed.
+    confirm: Any = models.JSONField(default=list, blank=True)
 
     class Meta(TenantModel.Meta):
         constraints = [models.UniqueConstraint(fields=["tenant", "role"], name="one_rule_per_role")]
 
     def __str__(self) -> str:
         return f"{self.role}"
+
+
+class Endpoint(TenantModel):
+    """A named selection of a tenant's tools with a URL of its own: ``/t/<tenant>/e/<slug>/mcp``.
+
+    ``include`` are patterns ``connection:tool`` (``*`` in either half), ``toolsets`` names of
+    connections or ``connection:toolset``; both empty means everything. It only narrows what a
+    caller may use anyway.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="endpoints", editable=False)
+    slug = models.CharField(max_length=40)
+    name = models.CharField(max_length=100)
+    toolsets: Any = models.JSONField(default=list, blank=True)
+    include: Any = models.JSONField(default=list, blank=True)
+    read_only = models.BooleanField(default=False, help_text="Only tools that read.")
+    deferred = models.BooleanField(
+        default=False, help_text="List two tools, one to search the others and one to call them."
+    )
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(TenantModel.Meta):
+        ordering = ["slug"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "slug"], name="one_endpoint_per_slug")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Artifact(TenantModel):

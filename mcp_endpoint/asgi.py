@@ -5,21 +5,22 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from mcp_endpoint.exchange import Inbound, exchange
+from mcp_endpoint.exchange import exchange
+from mcp_endpoint.visit import Inbound
 from mcp_endpoint.wire import BodyTimeout, BodyTooLarge, ClientGone, Header, Reply, error_frame
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-PATH = re.compile(r"/t/([^/]+)/mcp/?")
+PATH = re.compile(r"/t/([^/]+)/(?:e/([^/]+)/)?(mcp|sse|messages)/?")
 BODY_TIMEOUT_S = 30.0
 
 
-def match(path: str) -> str | None:
-    """The tenant's slug when a path is an MCP endpoint's, else None."""
+def match(path: str) -> tuple[str, str, str] | None:
+    """Tenant, named endpoint ("" for the tenant's own) and transport of an endpoint's path, else None."""
     found = PATH.fullmatch(path)
-    return found.group(1) if found else None
+    return (found[1], found[2] or "", found[3]) if found else None
 
 
 class _Wire:
@@ -45,9 +46,9 @@ class _Wire:
 
 
 async def mcp_app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-    """Serve one HTTP request to ``/t/<slug>/mcp``; other paths get 404."""
-    slug = match(scope["path"])
-    if slug is None:
+    """Serve one HTTP request to a tenant's endpoint; other paths get 404."""
+    place = match(scope["path"])
+    if place is None:
         await _send_reply(send, Reply(404, error_frame(None, -32600, "There is no such endpoint.")))
         return
 
@@ -68,7 +69,10 @@ async def mcp_app(scope: MutableMapping[str, Any], receive: Receive, send: Send)
 
     client = scope.get("client")
     wire = _Wire(receive, send)
-    inbound = Inbound(scope["method"], slug, list(scope["headers"]), client[0] if client else "", read_body)
+    inbound = Inbound(
+        scope["method"], place[0], list(scope["headers"]), client[0] if client else "", read_body,
+        place[1], place[2], scope.get("query_string", b""),
+    )  # fmt: skip
     try:
         reply = await exchange(inbound, wire)
         if reply is not None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from common.text import clean_text
 from connectors.context import Channel
-from mcp_endpoint.wire import event, notification_frame
+from mcp_endpoint.wire import notification_frame
 
 LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 DEFAULT_LEVEL = "info"
@@ -30,7 +30,7 @@ def level_of(session: str | None) -> str:
 
 
 class LiveChannel(Channel):
-    """Progress and log lines over the request's own event stream.
+    """Progress and log lines as frames, wherever the transport sends them.
 
     ``token`` is the client's progress token or None; ``level`` the least severe level that
     the client asked for, or None where it wants no lines at all.
@@ -57,11 +57,11 @@ class LiveChannel(Channel):
             params["total"] = total
         if message:
             params["message"] = clean_text(message, MAX_MESSAGE)
-        await self._send(event(notification_frame("notifications/progress", params)))
+        await self._send(notification_frame("notifications/progress", params))
 
     async def log(self, level: str, message: str) -> None:
         """Pass a log line on, where it is severe enough for the client."""
         if self._level is None or level not in LEVELS or LEVELS.index(level) < self._level:
             return
         params = {"level": level, "logger": "portico", "data": clean_text(message, MAX_MESSAGE)}
-        await self._send(event(notification_frame("notifications/message", params)))
+        await self._send(notification_frame("notifications/message", params))

@@ -8,7 +8,7 @@ up; from then on a comment goes out whenever nothing else did.
 import asyncio
 from collections.abc import Callable
 
-from mcp_endpoint.wire import PING, STREAM_HEADERS, Header, Wire
+from mcp_endpoint.wire import PING, STREAM_HEADERS, Header, Wire, event
 
 PING_S = 15.0
 ATTEND_AFTER_S = 0.2  # calls that end sooner cost no task
@@ -53,8 +53,11 @@ class EventStream:
         if self._attendant is not None:
             self._attendant.cancel()
 
-    async def send(self, chunk: bytes) -> None:
-        """Send an event, opening the stream if need be; dropped where the client takes no stream."""
+    async def send(self, frame: bytes) -> None:
+        """Send a frame as an event, opening the stream if need be; dropped where the client takes none."""
+        await self._write(event(frame))
+
+    async def _write(self, chunk: bytes) -> None:
         if not self.allowed or self.closed:
             return
         if self._lock is None:
@@ -87,4 +90,4 @@ class EventStream:
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(PING_S)
-            await self.send(PING)
+            await self._write(PING)

@@ -28,6 +28,7 @@ class Turn:
     channel: Channel = NO_CHANNEL
     # Where the next page begins; a list's handler leaves it here for the cache of answers.
     next_position: Position | None = None
+    level: str | None = None  # the least severe log lines that the client wants; None for no lines
     task: "asyncio.Task[Any] | None" = None
     running: bool = False
     cancelled: bool = field(default=False)

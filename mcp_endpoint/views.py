@@ -7,7 +7,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from mcp_endpoint.exchange import Inbound, exchange
+from mcp_endpoint.exchange import exchange
+from mcp_endpoint.visit import Inbound
 from mcp_endpoint.wire import BodyTooLarge, Header, Reply
 
 
@@ -45,7 +46,9 @@ class _HeldWire(_QueueWire):
 
 
 @csrf_exempt  # a bearer key is sent by the client on purpose, never by a browser on its own
-async def mcp(request: HttpRequest, slug: str) -> HttpResponseBase:
+async def mcp(
+    request: HttpRequest, slug: str, endpoint: str = "", transport: str = "mcp"
+) -> HttpResponseBase:
     """Serve one request to a tenant's MCP endpoint."""
 
     async def read_body(limit: int) -> bytes:
@@ -55,8 +58,9 @@ async def mcp(request: HttpRequest, slug: str) -> HttpResponseBase:
         return body
 
     inbound = Inbound(
-        request.method or "", slug, _lines(request), str(request.META.get("REMOTE_ADDR") or ""), read_body
-    )
+        request.method or "", slug, _lines(request), str(request.META.get("REMOTE_ADDR") or ""), read_body,
+        endpoint, transport, request.META.get("QUERY_STRING", "").encode("latin-1"),
+    )  # fmt: skip
     if not hasattr(request, "scope"):
         held = _HeldWire()
         reply = await exchange(inbound, held)

@@ -4,8 +4,8 @@ A service bumps ``Tenant.version`` in its own transaction. Every process asks th
 each half second, in one indexed query, which tenants changed: that is the upper bound, and it
 needs nothing but the database. Where Redis is there, a message on commit makes it faster.
 
-The watcher is a thread of its own with a database connection of its own: neither a busy event
-loop nor a full thread pool can delay a revocation.
+The watcher is a thread of its own with a database connection of its own, and the bus another:
+neither a busy event loop nor a full thread pool can delay a revocation.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-import redis
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from common.redis import sync_client
+from common.bus import bus
 from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,6 @@ POLL_S = 0.5
 OVERLAP = timedelta(seconds=60)
 # Everything is compared once in a while: deleted tenants, and transactions beyond the overlap.
 SWEEP_S = 10.0
-CHANNEL = "portico:tenants:changed"
 GONE = 2**62  # the version of a deleted tenant: newer than whatever anybody holds
 
 Callback = Callable[[UUID, int], None]
@@ -57,9 +56,7 @@ def announce_on_commit(tenant_id: UUID, version: int) -> None:
 
 
 def _announce(tenant_id: UUID, version: int) -> None:
-    watcher.heard(tenant_id, version)
-    with contextlib.suppress(redis.RedisError, OSError):  # the poll finds it
-        sync_client().publish(CHANNEL, f"{tenant_id.hex}:{version}")
+    bus.publish(tenant_id, "tenant", {"version": version})
 
 
 class Watcher:
@@ -84,6 +81,7 @@ class Watcher:
         with self._lock:
             if self.running:
                 return
+            bus.start()
             self._pid = os.getpid()
             self._stop = threading.Event()
             self._thread = threading.Thread(
@@ -144,8 +142,7 @@ class Watcher:
         self.last_poll = time.monotonic()
 
     def _run(self, stop: threading.Event) -> None:
-        pubsub = None
-        redis_again = next_sweep = 0.0
+        next_sweep = 0.0
         try:
             while not stop.is_set():
                 sweep = time.monotonic() >= next_sweep
@@ -160,47 +157,16 @@ class Watcher:
                     self.last_error = type(error).__name__
                     with contextlib.suppress(Exception):
                         connection.close()
-                end = time.monotonic() + POLL_S
-                if pubsub is None and time.monotonic() >= redis_again:
-                    pubsub = _subscribe()
-                    redis_again = time.monotonic() + 5
-                if pubsub is not None and not self._listen(pubsub, end, stop):
-                    pubsub = None
-                stop.wait(max(0.0, end - time.monotonic()))
+                stop.wait(POLL_S)
         finally:
             connection.close()
-            if pubsub is not None:
-                with contextlib.suppress(redis.RedisError, OSError):
-                    pubsub.close()
-
-    def _listen(self, pubsub: "redis.client.PubSub", end: float, stop: threading.Event) -> bool:
-        """Take messages until ``end``; False when the connection was lost."""
-        try:
-            while not stop.is_set() and (left := end - time.monotonic()) > 0:
-                message = pubsub.get_message(ignore_subscribe_messages=True, timeout=min(left, 0.1))
-                if message is not None:
-                    self._take(message["data"])
-        except (redis.RedisError, OSError):
-            with contextlib.suppress(redis.RedisError, OSError):
-                pubsub.close()
-            return False
-        return True
-
-    def _take(self, data: object) -> None:
-        try:
-            tenant, _, version = bytes(data).decode().partition(":")  # type: ignore[call-overload]
-            self.heard(UUID(tenant), int(version))
-        except (ValueError, TypeError):
-            logger.warning("A message on %s was not understood", CHANNEL)
 
 
-def _subscribe() -> "redis.client.PubSub | None":
-    try:
-        pubsub = sync_client().pubsub()
-        pubsub.subscribe(CHANNEL)
-    except (redis.RedisError, OSError):
-        return None
-    return pubsub
+def _heard(tenant_id: UUID, body: dict[str, Any]) -> None:
+    version = body.get("version")
+    if isinstance(version, int):
+        watcher.heard(tenant_id, version)
 
 
 watcher = Watcher()
+bus.subscribe("tenant", _heard)

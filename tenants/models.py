@@ -47,6 +47,15 @@ class Tenant(models.Model):
     read_only = models.BooleanField(
         default=False, help_text="No tool that writes can be listed or called, whatever the role."
     )
+    deferred_tools = models.BooleanField(
+        default=False,
+        help_text="List two tools, one to search all others and one to call them; for tenants with many tools.",
+    )
+    sse_enabled = models.BooleanField(
+        "HTTP+SSE transport",
+        default=True,
+        help_text="Serve the deprecated transport at /t/<slug>/sse, for clients that know nothing newer.",
+    )
     # Bumped with every change of the tenant's configuration, in the same transaction.
     version = models.PositiveBigIntegerField(default=1, editable=False)
     # Database time of the last bump: what workers poll to learn which tenants changed.
@@ -67,7 +76,15 @@ class Tenant(models.Model):
 
     def ref(self) -> TenantRef:
         """The tenant as a plain value."""
-        return TenantRef(self.id, self.slug, self.name, self.time_zone, self.read_only)
+        return TenantRef(
+            self.id,
+            self.slug,
+            self.name,
+            self.time_zone,
+            self.read_only,
+            self.deferred_tools,
+            self.sse_enabled,
+        )
 
 
 class Principal(TenantModel):

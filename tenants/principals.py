@@ -52,6 +52,8 @@ class TenantRef:
     name: str
     time_zone: str = "UTC"
     read_only: bool = False
+    deferred_tools: bool = False
+    sse_enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)

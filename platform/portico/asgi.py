@@ -30,8 +30,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# /t/<slug>/mcp and named endpoints below it, with or without a slash at the end.
-MCP_PATH = re.compile(r"^/t/[^/]+/mcp(?:/.*)?$")
+# /t/<slug>/mcp, its named endpoints and its other transports, with or without a slash at the end.
+MCP_PATH = re.compile(r"^/t/[^/]+/(?:e/[^/]+/)?(?:mcp|sse|messages)(?:/.*)?$")
 
 
 def make_application(django: App, mcp: App, lifespan: App, *, prefix: str, proxies: list[str]) -> App:

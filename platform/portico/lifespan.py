@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import DatabaseError
 
+from common.bus import bus
 from common.db import in_db, shut_down_pool
 from common.redis import async_client, sync_client
 from common.writer import writer
@@ -40,6 +41,7 @@ async def stop() -> None:
     """Write what is queued and close what is open; one failing step does not skip the next."""
     steps: list[tuple[str, Callable[[], Any]]] = [
         ("watcher", lambda: asyncio.to_thread(watcher.stop)),
+        ("bus", lambda: asyncio.to_thread(bus.stop)),
         ("writer", lambda: asyncio.to_thread(writer.stop)),
         ("redis", async_client().aclose),
         ("redis of threads", lambda: asyncio.to_thread(sync_client().close)),

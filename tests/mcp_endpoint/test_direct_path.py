@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from common.db import in_db
 from connectors.results import Text, ToolResult
-from mcp_endpoint import exchange, lists, messages, sdk
+from mcp_endpoint import handlers, lists, messages, sdk
 from mcp_endpoint.turn import Turn
 from mcp_endpoint.wire import ProtocolError, dumps
 from tests.factories import make_caller
@@ -47,7 +47,7 @@ async def both(caller, method, params, version):
                 continue
             sdk.check_params(method, version, message)
             if method == "tools/call":
-                result = await exchange.handlers.run_tool(turn)
+                result = await handlers.run_tool(turn)
                 answers.append(json.loads(sdk.encode_tool_result(result, modern=turn.modern)))
             else:
                 answers.append(json.loads(await lists.answer(turn)))
@@ -126,18 +126,18 @@ async def test_any_result_is_written_as_the_kernel_does(caller, structured, meta
     result = ToolResult(structured, (Text("t"),), meta, failed)
 
     async def give(turn):
-        return exchange.handlers.shapes.tool_result(result, modern=turn.modern)
+        return handlers.shapes.tool_result(result, modern=turn.modern)
 
     for version in (MODERN, HANDSHAKE):
         message = message_of("tools/call", {"name": "x"}, version)
         turn = Turn(caller, version == MODERN, version, 1, "tools/call", message["params"])
-        kept = exchange.handlers.HANDLERS["tools/call"]
+        kept = handlers.HANDLERS["tools/call"]
         sdk._server.cache_clear()
-        exchange.handlers.HANDLERS["tools/call"] = give
+        handlers.HANDLERS["tools/call"] = give
         try:
             kernel = await sdk.serve(turn)
         finally:
-            exchange.handlers.HANDLERS["tools/call"] = kept
+            handlers.HANDLERS["tools/call"] = kept
             sdk._server.cache_clear()
         assert json.loads(sdk.encode_tool_result(result, modern=turn.modern)) == json.loads(dumps(kernel))
 
@@ -173,7 +173,7 @@ def test_the_envelope_is_checked_as_the_sdk_does(jsonrpc, request_id, method, pa
 
 def test_every_method_that_we_serve_is_of_the_schema():
     known = {method for method, _ in CLIENT_REQUESTS}
-    assert set(exchange.handlers.HANDLERS) <= known
+    assert set(handlers.HANDLERS) <= known
 
 
 async def test_a_result_that_json_cannot_hold_is_written_all_the_same(caller):
