@@ -91,9 +91,7 @@ async def _post(visit: Visit, wire: Wire) -> Reply | None:
         text = f"The body is larger than {settings.PORTICO_MAX_BODY:,} bytes."
         return visit.refused(ProtocolError(INVALID_REQUEST, text, status=413))
     except BodyTimeout:
-        return visit.refused(
-            ProtocolError(INVALID_REQUEST, "The body did not arrive in time.", status=408)
-        )
+        return visit.refused(ProtocolError(INVALID_REQUEST, "The body did not arrive in time.", status=408))
     except ClientGone:
         raise
     except Exception as error:

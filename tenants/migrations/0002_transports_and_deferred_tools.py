@@ -4,20 +4,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('tenants', '0001_initial'),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='tenant',
-            name='deferred_tools',
-            field=models.BooleanField(default=False, help_text='List two tools, one to search all others and one to call them; for tenants with many tools.'),
+            model_name="tenant",
+            name="deferred_tools",
+            field=models.BooleanField(
+                default=False,
+                help_text="List two tools, one to search all others and one to call them; for tenants with many tools.",
+            ),
         ),
         migrations.AddField(
-            model_name='tenant',
-            name='sse_enabled',
-            field=models.BooleanField(default=True, help_text='Serve the deprecated transport at /t/<slug>/sse, for clients that know nothing newer.', verbose_name='HTTP+SSE transport'),
+            model_name="tenant",
+            name="sse_enabled",
+            field=models.BooleanField(
+                default=True,
+                help_text="Serve the deprecated transport at /t/<slug>/sse, for clients that know nothing newer.",
+                verbose_name="HTTP+SSE transport",
+            ),
         ),
     ]

@@ -31,7 +31,9 @@ async def route(path, *, prefix="", proxies=(), **kwargs):
     return django.scope, mcp.scope
 
 
-@pytest.mark.parametrize("path", ["/t/acme/mcp", "/t/acme/mcp/", "/t/acme/e/sales/mcp", "/t/acme/sse", "/t/acme/messages"])
+@pytest.mark.parametrize(
+    "path", ["/t/acme/mcp", "/t/acme/mcp/", "/t/acme/e/sales/mcp", "/t/acme/sse", "/t/acme/messages"]
+)
 async def test_a_tenants_mcp_paths_never_enter_django(path):
     django, mcp = await route(path)
     assert django is None
