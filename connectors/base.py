@@ -27,6 +27,16 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from connectors.asking import (
+    Answer,
+    Ask,
+    CapabilityMissing,
+    Elicit,
+    ElicitURL,
+    InputRequired,
+    Roots,
+    Sample,
+)
 from connectors.results import PromptMessage, ResourceContents, ResourceEntry, ToolResult
 from connectors.specs import (
     CacheClass,
@@ -76,8 +86,27 @@ class Context(Protocol):
         """Raise ``asyncio.CancelledError`` when the client gave up (for long loops in threads)."""
         ...
 
-    async def elicit(self, message: str, schema: dict[str, Any]) -> dict[str, Any]:
-        """Ask the person behind the client; raises NotPermitted where the client cannot."""
+    @property
+    def state(self) -> Any:
+        """What an earlier round of this call kept with ``ask(..., state=...)``; None at first."""
+        ...
+
+    async def elicit(self, message: str, schema: dict[str, Any], *, key: str = "answer") -> Answer:
+        """Ask the person behind the client, with a form of the schema's properties.
+
+        Ask before you change anything: in revision 2026-07-28 the method is run again from
+        its start once the person has answered. Raises NotPermitted or CapabilityMissing
+        (which you let pass) where the client cannot ask.
+        """
+        ...
+
+    async def ask(self, requests: Mapping[str, Ask], *, state: Any = None) -> dict[str, dict[str, Any]]:
+        """Put several questions at once; the client's raw results by key.
+
+        Answers of earlier rounds stay known. What this client cannot be asked is missing
+        from the result; where it can be asked none of it, raises as :meth:`elicit` does.
+        ``state`` is a JSON value for the next round of this call, under 8 KB.
+        """
         ...
 
     async def credential(self) -> dict[str, Any]:
@@ -134,6 +163,7 @@ def tool(
     long_running: bool = False,
     timeout: float | None = None,
     secret_arguments: tuple[str, ...] = (),
+    confirm: bool = False,
     description: str | None = None,
 ) -> Callable[[F], F]:
     """Make a method a tool.
@@ -142,7 +172,7 @@ def tool(
     ``Annotated[type, Field(description=..., ge=...)]`` describes an argument. The result is
     a pydantic model, a TypedDict, a dict, a string or a :class:`ToolResult`. ``limit`` is
     ``"calls/seconds"`` per caller; ``timeout`` is in seconds; ``secret_arguments`` never
-    reach the audit.
+    reach the audit; ``confirm`` has the person behind the client agree to each call.
     """
 
     def mark(method: F) -> F:
@@ -160,6 +190,7 @@ def tool(
             "long_running": long_running,
             "timeout": timeout,
             "secret_arguments": secret_arguments,
+            "confirm": confirm,
             "description": description,
         }
         return method
@@ -271,12 +302,18 @@ class Connector:
 
 
 __all__ = [
+    "Answer",
+    "Ask",
     "CallLimit",
+    "CapabilityMissing",
     "CheckResult",
     "ConnectionRef",
     "Connector",
     "Context",
+    "Elicit",
+    "ElicitURL",
     "Hints",
+    "InputRequired",
     "NoSettings",
     "PromptArgument",
     "PromptMessage",
@@ -284,6 +321,8 @@ __all__ = [
     "ResourceContents",
     "ResourceEntry",
     "ResourceSpec",
+    "Roots",
+    "Sample",
     "SavedFile",
     "ToolResult",
     "ToolSpec",

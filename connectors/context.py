@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.conf import settings
 from common.db import in_db
 from common.vault import decrypt
 from connectors.artifacts import artifact_save
+from connectors.asking import Answer, Ask, Elicit
 from connectors.base import SavedFile
 from connectors.errors import AuthenticationFailed, NotPermitted
 from connectors.models import Connection, Credential
@@ -31,13 +33,26 @@ class Channel:
     async def log(self, level: str, message: str) -> None:
         """Pass a log line on to the client."""
 
-    async def elicit(self, message: str, schema: dict[str, Any]) -> dict[str, Any]:
-        """Ask the person behind the client; this base has nobody to ask."""
-        raise NotPermitted(
-            "This client cannot ask its user.",
-            code="elicitation_unavailable",
-            hint="Use a client that supports elicitation.",
-        )
+    async def ask(self, requests: Mapping[str, Ask], state: Any = None) -> dict[str, dict[str, Any]]:
+        """The client's raw results by key; this base has nobody to ask.
+
+        Raises InputRequired where the answers come with a second call, CapabilityMissing or
+        NotPermitted where the client can be asked none of it.
+        """
+        raise nobody_to_ask()
+
+    def kept(self) -> Any:
+        """The state that an earlier round of the same call left; None where there was none."""
+        return None
+
+
+def nobody_to_ask() -> NotPermitted:
+    """The error of a call that must ask where nobody can be asked."""
+    return NotPermitted(
+        "This client cannot ask its user.",
+        code="elicitation_unavailable",
+        hint="Use a client that supports elicitation.",
+    )
 
 
 class CallContext:
@@ -68,9 +83,18 @@ class CallContext:
         if self._channel.cancelled:
             raise asyncio.CancelledError
 
-    async def elicit(self, message: str, schema: dict[str, Any]) -> dict[str, Any]:
+    @property
+    def state(self) -> Any:
+        """What an earlier round of this call kept."""
+        return self._channel.kept()
+
+    async def elicit(self, message: str, schema: dict[str, Any], *, key: str = "answer") -> Answer:
         """Ask the person behind the client."""
-        return await self._channel.elicit(message, schema)
+        return Answer.of((await self._channel.ask({key: Elicit(message, schema)}))[key])
+
+    async def ask(self, requests: Mapping[str, Ask], *, state: Any = None) -> dict[str, dict[str, Any]]:
+        """Put several questions at once."""
+        return await self._channel.ask(requests, state)
 
     async def credential(self) -> dict[str, Any]:
         """The credential for this call: the shared one, or the caller's own; never another person's.

@@ -17,6 +17,7 @@ from django.conf import settings
 from audit.events import Event
 from audit.services import event_of, record, record_denied, record_later
 from common.writer import QueueFullError, WriterUnavailableError, writer
+from connectors.asking import CapabilityMissing, InputRequired
 from connectors.base import ToolSpec
 from connectors.catalogue import Catalogue, catalogue_of, explain, tool_subject
 from connectors.context import CallContext, Channel
@@ -147,7 +148,7 @@ class _Call:
         try:
             async with asyncio.timeout(timeout):
                 return shape(await self.entry.run(context, **kwargs))
-        except ConnectorError:
+        except (ConnectorError, InputRequired, CapabilityMissing):
             raise
         except TimeoutError as error:
             raise TimedOut(

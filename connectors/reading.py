@@ -17,6 +17,7 @@ from audit.services import event_of, record
 from common.db import in_db
 from common.writer import QueueFullError, WriterUnavailableError
 from connectors.artifacts import artifact_get
+from connectors.asking import CapabilityMissing, InputRequired
 from connectors.base import PromptSpec, ResourceSpec
 from connectors.context import CallContext, Channel
 from connectors.errors import ConnectorError, InternalError, InvalidInput, NotFound, TimedOut
@@ -233,7 +234,7 @@ async def _guarded(work: Awaitable[T], what: str) -> T:
     try:
         async with asyncio.timeout(settings.PORTICO_CALL_TIMEOUT_S):
             return await work
-    except ConnectorError:
+    except (ConnectorError, InputRequired, CapabilityMissing):
         raise
     except TimeoutError as error:
         raise TimedOut(f"{what} did not answer in time.", retryable=True) from error

@@ -75,6 +75,7 @@ class ToolSpec:
     long_running: bool
     timeout: float | None
     secret_arguments: tuple[str, ...]
+    confirm: bool
     method: str
     arguments: type[BaseModel]
 

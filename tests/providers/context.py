@@ -7,10 +7,12 @@ in memory (``files``), so that a test can open them.
 import asyncio
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.asking import Answer, Ask
 from connectors.base import ConnectionRef, SavedFile
 from connectors.errors import NotPermitted
 from connectors.models import Connection
@@ -70,11 +72,20 @@ class FakeContext:
         if self.cancelled:
             raise asyncio.CancelledError
 
-    async def elicit(self, message: str, schema: dict[str, Any]) -> dict[str, Any]:
+    @property
+    def state(self) -> Any:
+        return None
+
+    async def elicit(self, message: str, schema: dict[str, Any], *, key: str = "answer") -> Answer:
         self.asked.append((message, schema))
         if not self.answers:
             raise NotPermitted("The client cannot ask its user.")
-        return self.answers.pop(0)
+        return Answer("accept", self.answers.pop(0))
+
+    async def ask(self, requests: Mapping[str, Ask], *, state: Any = None) -> dict[str, dict[str, Any]]:
+        if not self.answers:
+            raise NotPermitted("The client cannot ask its user.")
+        return {key: self.answers.pop(0) for key in requests}
 
     async def credential(self) -> dict[str, Any]:
         return dict(self.secret)
