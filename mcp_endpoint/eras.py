@@ -66,17 +66,23 @@ async def turn_of(arrival: Arrival) -> Turn | None:
 def _modern(arrival: Arrival, version: str) -> Turn | None:
     """A message of 2026-07-28: everything it needs is in it."""
     message, headers = arrival.message, arrival.headers
-    if arrival.lines is not None and len(headers) != len(arrival.lines):
+    if arrival.lines is None:  # no headers: the message's own word stands alone
+        told = message["params"]["_meta"][sdk.VERSION_KEY]
+        version = told if type(told) is str else ""
+    elif len(headers) != len(arrival.lines):
         sdk.check_duplicates([(n.decode("latin-1"), v.decode("latin-1")) for n, v in arrival.lines])
     if "id" not in message:
         sdk.check_modern_notification(version)
         return None
     method: str = message["method"]
-    routing = {"mcp-protocol-version": version} if version else {}
-    for name in _ROUTING:
-        if (value := headers.get(name)) is not None:
-            routing[_ROUTING[name]] = value.decode("latin-1").strip(_BLANKS)
-    sdk.check_modern(message, routing)
+    if arrival.lines is None:
+        sdk.check_modern(message, None)
+    else:
+        routing = {"mcp-protocol-version": version} if version else {}
+        for name in _ROUTING:
+            if (value := headers.get(name)) is not None:
+                routing[_ROUTING[name]] = value.decode("latin-1").strip(_BLANKS)
+        sdk.check_modern(message, routing)
     params: dict[str, Any] = message["params"]
     meta = params["_meta"]
     caller = arrival.caller

@@ -161,8 +161,11 @@ def method_not_found(method: str, version: str) -> ProtocolError:
     )
 
 
-def check_modern(message: Mapping[str, Any], headers: Mapping[str, str]) -> None:
-    """The ladder of 2026-07-28: envelope, routing headers, version. Raises ProtocolError."""
+def check_modern(message: Mapping[str, Any], headers: Mapping[str, str] | None) -> None:
+    """The ladder of 2026-07-28: envelope, routing headers, version. Raises ProtocolError.
+
+    ``headers`` is None where there is no HTTP request around each message.
+    """
     verdict = classify_inbound_request(message, headers=headers)
     if isinstance(verdict, InboundLadderRejection):
         raise _rejected(verdict)
