@@ -46,6 +46,7 @@ from connectors.specs import (
     PromptArgument,
     PromptSpec,
     ResourceSpec,
+    TaskMode,
     ToolSpec,
     prompt_spec,
     resource_spec,
@@ -161,6 +162,8 @@ def tool(
     default_on: bool = True,
     required: bool = False,
     long_running: bool = False,
+    task: TaskMode | None = None,
+    ask_first: bool = False,
     timeout: float | None = None,
     secret_arguments: tuple[str, ...] = (),
     confirm: bool = False,
@@ -173,6 +176,11 @@ def tool(
     a pydantic model, a TypedDict, a dict, a string or a :class:`ToolResult`. ``limit`` is
     ``"calls/seconds"`` per caller; ``timeout`` is in seconds; ``secret_arguments`` never
     reach the audit; ``confirm`` has the person behind the client agree to each call.
+
+    A ``long_running`` tool becomes a durable task for clients that know tasks; ``task`` says
+    it more finely: "must" refuses clients that do not. With ``ask_first`` the tool's first
+    questions come before there is a task. A task's method may be started again from its
+    beginning after questions (see :mod:`connectors.asking`), and in another process.
     """
 
     def mark(method: F) -> F:
@@ -188,6 +196,8 @@ def tool(
             "default_on": default_on,
             "required": required,
             "long_running": long_running,
+            "task": task or ("may" if long_running else "no"),
+            "ask_first": ask_first,
             "timeout": timeout,
             "secret_arguments": secret_arguments,
             "confirm": confirm,

@@ -17,6 +17,8 @@ from connectors.results import ToolResult
 
 HintCode = Literal["R", "W", "I", "D", "DI"]
 CacheClass = Literal["-", "S", "M", "L", "E"]
+# Whether a call may, or must, become a durable task; "no" for quick tools.
+TaskMode = Literal["no", "may", "must"]
 
 TOOL_NAME = re.compile(r"^[a-z][a-z0-9_]{2,47}$")
 
@@ -73,6 +75,8 @@ class ToolSpec:
     default_on: bool
     required: bool
     long_running: bool
+    task: TaskMode
+    ask_first: bool
     timeout: float | None
     secret_arguments: tuple[str, ...]
     confirm: bool
