@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 # How long the record of a call that was executed waits for a database that went away.
 AUDIT_PATIENCE_S = 10.0
+TASKS_EXTENSION = "io.modelcontextprotocol/tasks"  # what a client declares that takes tasks for answers
 
 
 class UnknownTool(LookupError):
@@ -53,11 +54,17 @@ class ServiceUnavailable(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """What the door knows of a request: ids for the audit, and a time limit in seconds."""
+    """What the door knows of a request: ids for the audit, and a time limit in seconds.
+
+    ``call_id`` is given where the call had its name before it began (a task); ``as_task``
+    says that it runs as a task, or that the client takes a task for an answer.
+    """
 
     request_id: str = ""
     trace_id: str = ""
     timeout: float | None = None
+    call_id: str = ""
+    as_task: bool = False
 
 
 NO_INFO = CallInfo()
@@ -123,10 +130,14 @@ class _Call:
             request_id=info.request_id,
             trace_id=info.trace_id,
         )
+        if info.call_id:
+            self.event.call_id = info.call_id
 
     async def prepare(self) -> None:
         """Everything that may refuse the call before the system is touched."""
         spec = self.entry.spec
+        if spec.task == "must" and not self.info.as_task:
+            raise CapabilityMissing({"extensions": {TASKS_EXTENSION: {}}})
         validate(self.entry, self.arguments)
         if spec.limit is not None:
             await take_call(self.caller, self.entry, spec.limit)
