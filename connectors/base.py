@@ -168,6 +168,7 @@ def tool(
     secret_arguments: tuple[str, ...] = (),
     confirm: bool = False,
     description: str | None = None,
+    input_schema: Mapping[str, Any] | None = None,
 ) -> Callable[[F], F]:
     """Make a method a tool.
 
@@ -176,6 +177,8 @@ def tool(
     a pydantic model, a TypedDict, a dict, a string or a :class:`ToolResult`. ``limit`` is
     ``"calls/seconds"`` per caller; ``timeout`` is in seconds; ``secret_arguments`` never
     reach the audit; ``confirm`` has the person behind the client agree to each call.
+    ``input_schema`` stands in for the signature's own schema, word for word, where that
+    cannot say it (2020-12, an object); the signature's types then read what it let pass.
 
     A ``long_running`` tool becomes a durable task for clients that know tasks; ``task`` says
     it more finely: "must" refuses clients that do not. With ``ask_first`` the tool's first
@@ -202,6 +205,7 @@ def tool(
             "secret_arguments": secret_arguments,
             "confirm": confirm,
             "description": description,
+            "input_schema": input_schema,
         }
         return method
 

@@ -182,7 +182,10 @@ def tool_spec(attribute: str, method: Callable[..., Any], marked: dict[str, Any]
     if not TOOL_NAME.match(marked["name"]):
         raise TypeError(f"{marked['name']!r} is no tool name: {TOOL_NAME.pattern}")
     arguments = _arguments_model(method)
-    schema = _tidy(arguments.model_json_schema())
+    schema = marked.pop("input_schema") or _tidy(arguments.model_json_schema())
+    if schema.get("type", "object") != "object":
+        raise TypeError(f"The arguments of {marked['name']} are an object.")
+    schema = {"type": "object", **schema}
     schema.setdefault("properties", {})
     description = marked.pop("description") or _docstring(method)
     open_world = marked.pop("open_world")
@@ -190,7 +193,7 @@ def tool_spec(attribute: str, method: Callable[..., Any], marked: dict[str, Any]
         **marked,
         description=description,
         hints=hints_of(marked["hint"], open_world=open_world),
-        input_schema={"type": "object", **schema},
+        input_schema=schema,
         output_schema=_output_schema(method),
         method=attribute,
         arguments=arguments,
