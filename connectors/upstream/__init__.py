@@ -1,1 +1,1 @@
-"""What every connector uses to reach the outside."""
+"""What every connector uses to reach a system on the network: guarded, bounded, patient by rule."""

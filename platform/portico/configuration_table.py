@@ -167,6 +167,18 @@ SETTINGS: tuple[Setting, ...] = (
         "Addresses of your proxies: only theirs `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
     ),
     Setting(
+        "PORTICO_ALLOW_PRIVATE_NETWORKS",
+        "networks",
+        [],
+        "Private networks that connections may reach, such as `10.20.0.0/16`; never this machine itself.",
+    ),
+    Setting(
+        "PORTICO_SANDBOX",
+        "flag",
+        False,
+        "Connections may reach this machine's loopback, for doubles of vendors; refused in production.",
+    ),
+    Setting(
         "PORTICO_HSTS_S",
         "number",
         0,

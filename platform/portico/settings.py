@@ -40,6 +40,8 @@ PORTICO_MEMORY_TENANT_KEYS: int = _config["PORTICO_MEMORY_TENANT_KEYS"]
 PORTICO_MEMORY_TENANT_BYTES: int = _config["PORTICO_MEMORY_TENANT_BYTES"]
 PORTICO_DB_THREADS: int = _config["PORTICO_DB_THREADS"]
 PORTICO_TRUSTED_PROXIES: list[str] = _config["PORTICO_TRUSTED_PROXIES"]
+PORTICO_ALLOW_PRIVATE_NETWORKS: list[str] = _config["PORTICO_ALLOW_PRIVATE_NETWORKS"]
+PORTICO_SANDBOX: bool = _config["PORTICO_SANDBOX"]
 PORTICO_CONNECTORS: list[str] = _config["PORTICO_CONNECTORS"]
 PORTICO_ALLOWED_ORIGINS: list[str] = _config["PORTICO_ALLOWED_ORIGINS"]
 PORTICO_PAGE_SIZE = 500  # of MCP lists; clients of the handshake era often read the first page only
@@ -65,6 +67,10 @@ else:
     )
     if DEBUG:
         _config.problems.append("DEBUG is true in production, where its pages show secrets; write false.")
+    if PORTICO_SANDBOX:
+        _config.problems.append(
+            "PORTICO_SANDBOX is true in production, where it would open this machine to tenants; write false."
+        )
 
 # --- Addresses -----------------------------------------------------------------------
 _shown_host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(HOST, HOST)  # noqa: S104

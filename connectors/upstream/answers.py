@@ -1,0 +1,144 @@
+"""What a system answered, and what went wrong on the way, in the words of connectors."""
+
+import email.utils
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from connectors.errors import (
+    AuthenticationFailed,
+    Conflict,
+    ConnectorError,
+    InvalidInput,
+    NotFound,
+    NotPermitted,
+    RateLimited,
+    UpstreamError,
+)
+
+MAX_EXCERPT = 300  # characters of a system's own words in an error
+MASK = "***"
+_BLANKS = re.compile(r"\s+")
+_MARKUP = re.compile(r"<[^>]{0,500}>")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer: its body is decoded and within the limit that the request named.
+
+    ``headers`` have lowercase names. ``attempts`` says how often it was sent; ``request_id``
+    is ours, for error messages.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str  # without query: it may hold secrets
+    attempts: int = 1
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the system did what it was asked."""
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        """The body as text; what is no UTF-8 is replaced."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON. Raises UpstreamError where it is none."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise UpstreamError(
+                f"The system answered with something that is no JSON: {self.excerpt() or 'nothing'}",
+                code="invalid_json",
+                upstream_status=self.status,
+                retryable=False,
+            ) from error
+
+    def excerpt(self) -> str:
+        """The beginning of the body as one masked line, for a message."""
+        text = self.body[: MAX_EXCERPT * 8].decode("utf-8", "replace")
+        if "html" in self.headers.get("content-type", ""):
+            text = _MARKUP.sub(" ", text)
+        return masked(_BLANKS.sub(" ", text).strip()[:MAX_EXCERPT], self.secrets)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the system asks to wait (RFC 9110, 10.2.3: seconds or a date), or None."""
+        return seconds_until(self.headers.get("retry-after", ""))
+
+
+def seconds_until(value: str) -> float | None:
+    """A ``Retry-After`` value in seconds from now, never negative; None where it is none."""
+    value = value.strip()
+    if not value:
+        return None
+    if value.replace(".", "", 1).isdigit():
+        return float(value)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, moment.timestamp() - time.time())
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """A text in which none of the secrets (nor a piece after a scheme like ``Bearer``) is left."""
+    for secret in secrets:
+        for piece in {secret, secret.rpartition(" ")[2]}:
+            if len(piece) >= 4:
+                text = text.replace(piece, MASK)
+    return text
+
+
+_KINDS: Final[dict[int, type[ConnectorError]]] = {
+    400: InvalidInput,
+    401: AuthenticationFailed,
+    403: NotPermitted,
+    404: NotFound,
+    409: Conflict,
+    410: NotFound,
+    412: Conflict,
+    422: InvalidInput,
+    429: RateLimited,
+}
+_SENTENCES: Final[dict[int, str]] = {
+    400: "The system did not accept the request",
+    401: "The system refused the credential",
+    403: "The credential may not do this",
+    404: "The system does not know this",
+    409: "Somebody else changed it meanwhile, or its state forbids the step",
+    412: "Somebody else changed it meanwhile",
+    413: "This is larger than the system takes",
+    422: "The system did not accept the values",
+    429: "The system has had too many requests",
+}
+_HINTS: Final[dict[int, str]] = {
+    401: "An admin checks the connection's credential (Test connection says what is wrong).",
+    403: "An admin gives the account this right in the system, or uses another account.",
+    412: "Read it again and repeat the change on what it is now.",
+    409: "Read it again and repeat the change on what it is now.",
+}
+
+
+def error_of(answer: Answer, explain: Callable[[Answer], str] | None = None) -> ConnectorError:
+    """The error of an answer that is not ``ok``; ``explain`` gives the system's own words."""
+    said = masked(explain(answer), answer.secrets)[:1000] if explain else answer.excerpt()
+    kind = _KINDS.get(answer.status, UpstreamError)
+    sentence = _SENTENCES.get(answer.status, f"The system answered with HTTP {answer.status}")
+    wait = answer.retry_after
+    return kind(
+        f"{sentence}: {said}" if said else f"{sentence}.",
+        upstream_status=answer.status,
+        retryable=answer.status in (408, 425, 429, 500, 502, 503, 504),
+        retry_after=wait,
+        hint=_HINTS.get(answer.status, ""),
+    )

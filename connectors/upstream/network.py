@@ -1,0 +1,176 @@
+"""The guard at the way out: which addresses a connector may reach.
+
+A name is resolved once, all its addresses are judged, and the connection goes to one that was
+judged, so a name cannot point elsewhere between the check and the connection (DNS rebinding).
+TLS still sees the name. The same judgement serves everything that an admin may point at a
+host: SQL servers, webhooks, mail.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import httpcore2
+from django.conf import settings
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+# What clouds tell their machines: never for a tenant, even where private networks are open.
+_METADATA: Final = frozenset(
+    map(
+        ipaddress.ip_address,
+        (
+            "169.254.169.254",
+            "169.254.170.2",
+            "168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fd00:ec2::254",
+        ),
+    )
+)
+
+
+class ForbiddenAddressError(httpcore2.ConnectError):
+    """The host has an address that connections may not reach; nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What lies open beyond the public internet.
+
+    ``networks`` are private networks that the operator opened; ``sandbox`` opens this
+    machine's loopback, for doubles of vendors and never in production; ``own`` are the
+    addresses with ports of Portico's database and Redis, which nothing opens.
+    """
+
+    networks: tuple[Network, ...] = ()
+    sandbox: bool = False
+    own: frozenset[tuple[str, int]] = frozenset()
+
+    def problem(self, address: Address, port: int) -> str:
+        """Why this address must not be reached, as a sentence; empty where it may."""
+        real = embedded(address)
+        if real in _METADATA or real.is_link_local:
+            return "it is an address of the machine's own network (link-local, cloud metadata)"
+        if (str(real), port) in self.own:
+            return "it is Portico's own database or Redis"
+        if real.is_loopback:
+            return "" if self.sandbox else "it is this machine itself (loopback)"
+        if real.is_unspecified or real.is_multicast:
+            return "it is no address of a host"
+        if real.is_global and not real.is_reserved:
+            return ""
+        if any(real in network for network in self.networks):
+            return ""
+        return "it is in a private network; the operator opens one in PORTICO_ALLOW_PRIVATE_NETWORKS"
+
+
+def embedded(address: Address) -> Address:
+    """The IPv4 address inside an IPv6 one that only wraps it (mapped, 6to4, NAT64), else the same."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        if inner is None and address.teredo is not None:
+            inner = address.teredo[1]
+        if inner is None and int(address) >> 32 == 0 and int(address) > 1:  # ::a.b.c.d, deprecated
+            inner = ipaddress.IPv4Address(int(address))
+        return inner or address
+    return address
+
+
+@lru_cache(maxsize=1)
+def _own_places() -> frozenset[tuple[str, int]]:
+    """Where Portico's own services are, as far as they are on the network."""
+    database = settings.DATABASES["default"]
+    hosts: list[tuple[str, int]] = []
+    if database.get("HOST") and not str(database["HOST"]).startswith("/"):
+        hosts.append((str(database["HOST"]), int(database.get("PORT") or 5432)))
+    for url in (settings.REDIS_URL, settings.CELERY_BROKER_URL):
+        parts = urlsplit(url)
+        if parts.scheme in ("redis", "rediss") and parts.hostname:
+            hosts.append((parts.hostname, parts.port or 6379))
+    found: set[tuple[str, int]] = set()
+    for host, port in hosts:
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError:
+            continue
+        found.update((str(embedded(ipaddress.ip_address(row[4][0]))), port) for row in rows)
+    return frozenset(found)
+
+
+def current_policy() -> Policy:
+    """The installation's policy, by its settings."""
+    networks = tuple(ipaddress.ip_network(text) for text in settings.PORTICO_ALLOW_PRIVATE_NETWORKS)
+    return Policy(networks, settings.PORTICO_SANDBOX, _own_places())
+
+
+async def resolve(host: str, port: int, policy: Policy) -> Sequence[str]:
+    """The addresses of a host, all of them judged.
+
+    Raises :class:`ForbiddenAddressError` where any of them is forbidden (a name that points
+    to a good and a bad one is an attack), and ``httpcore2.ConnectError`` where there is none.
+    """
+    try:
+        rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore2.ConnectError(f"The name {host[:100]} cannot be resolved.") from error
+    addresses = list(dict.fromkeys(str(row[4][0]).partition("%")[0] for row in rows))
+    if not addresses:
+        raise httpcore2.ConnectError(f"The name {host[:100]} has no address.")
+    for address in addresses:
+        if problem := policy.problem(ipaddress.ip_address(address), port):
+            raise ForbiddenAddressError(f"{host[:100]} must not be reached: {problem}.")
+    return addresses
+
+
+class GuardedBackend(httpcore2.AsyncNetworkBackend):
+    """Connects to judged addresses alone, and never to a Unix socket."""
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self._policy = policy
+        self._inner = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Resolve, judge, and connect to the first address that answers, within ``timeout`` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await resolve(host, port, self._policy or current_policy())
+                for address in addresses[:-1]:
+                    try:
+                        return await self._inner.connect_tcp(
+                            address, port, timeout, local_address, socket_options
+                        )
+                    except httpcore2.ConnectError:
+                        continue
+                return await self._inner.connect_tcp(
+                    addresses[-1], port, timeout, local_address, socket_options
+                )
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout(f"{host[:100]} did not answer in time.") from error
+
+    async def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        """Refused: a socket file is always this machine's own."""
+        raise ForbiddenAddressError("Unix sockets must not be reached.")
+
+    async def sleep(self, seconds: float) -> None:
+        """As asyncio's."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,43 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from connectors.upstream import retry
+from connectors.upstream.client import Client, Options
+from tests.upstream.faulty import Faulty, faulty
+
+
+@dataclass
+class Ctx:
+    """As much of a call's context as a client needs."""
+
+    deadline: float
+
+
+@pytest.fixture
+def ctx() -> Callable[..., Any]:
+    return lambda seconds=10.0: Ctx(time.monotonic() + seconds)
+
+
+@pytest.fixture(autouse=True)
+def sandbox(settings, monkeypatch) -> None:
+    settings.PORTICO_SANDBOX = True
+    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.005)
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[Faulty]:
+    async with faulty() as running:
+        yield running
+
+
+@pytest.fixture
+async def client(double) -> AsyncIterator[Client]:
+    made = Client(double.url, Options(read_s=0.3, connect_s=1.0))
+    yield made
+    await made.aclose()
+    await asyncio.sleep(0)

@@ -1,0 +1,218 @@
+import gzip
+import json
+import time
+from email.utils import formatdate
+
+import pytest
+
+from connectors.errors import (
+    AuthenticationFailed,
+    Conflict,
+    ConnectionFailed,
+    InvalidInput,
+    NotFound,
+    NotPermitted,
+    RateLimited,
+    TimedOut,
+    UpstreamError,
+)
+from connectors.upstream.client import Client, Options, Request
+from connectors.upstream.retry import Kind
+from tests.upstream.faulty import answer, faulty, half, reset, silence
+
+READ = Request("GET", "things", Kind.READ)
+PUT = Request("PUT", "things/1", Kind.REPEATABLE, json={"a": 1})
+CREATE = Request("POST", "things", Kind.ONCE, json={"a": 1})
+SECRET = "planted-upstream-secret"
+
+
+class Tokens:
+    """A credential that is renewed when asked."""
+
+    def __init__(self):
+        self.renewals = 0
+
+    async def headers(self, *, renewed):
+        self.renewals += renewed
+        return {"authorization": f"Bearer {SECRET}-{self.renewals}"}
+
+
+async def outcome(client, ctx, request):
+    try:
+        return (await client.send(ctx(), request)).status
+    except Exception as error:
+        return type(error)
+
+
+@pytest.mark.parametrize(
+    ("request_", "script", "expected", "sent"),
+    [
+        (READ, [reset], 200, 2),
+        (READ, [half], 200, 2),
+        (READ, [silence], 200, 2),
+        (READ, [answer(500)], 200, 2),
+        (READ, [answer(502), answer(504)], 200, 3),
+        (READ, [answer(429, retry_after="0")], 200, 2),
+        (READ, [answer(503), answer(503), answer(503)], UpstreamError, 3),
+        (READ, [answer(404)], NotFound, 1),
+        (PUT, [reset], 200, 2),
+        (PUT, [reset, reset], ConnectionFailed, 2),
+        (PUT, [answer(502)], 200, 2),
+        (PUT, [answer(500)], UpstreamError, 1),
+        (PUT, [answer(503)], UpstreamError, 1),
+        (PUT, [answer(503, retry_after="0")], 200, 2),
+        (CREATE, [reset], ConnectionFailed, 1),
+        (CREATE, [half], ConnectionFailed, 1),
+        (CREATE, [silence], TimedOut, 1),
+        (CREATE, [answer(500)], UpstreamError, 1),
+        (CREATE, [answer(502)], UpstreamError, 1),
+        (CREATE, [answer(504)], UpstreamError, 1),
+        (CREATE, [answer(503)], UpstreamError, 1),
+        (CREATE, [answer(503, retry_after="0")], 200, 2),
+        (CREATE, [answer(429)], 200, 2),
+    ],
+)
+async def test_a_request_is_sent_again_only_where_that_does_no_harm(
+    client, double, ctx, request_, script, expected, sent
+):
+    double.script = list(script)
+    assert await outcome(client, ctx, request_) == expected
+    assert len(double.came) == sent
+
+
+async def test_a_system_that_refuses_connections_is_tried_three_times_whatever_the_request(ctx):
+    async with faulty() as gone:
+        url = gone.url
+    for request in (READ, PUT, CREATE):
+        client = Client(url, Options())
+        with pytest.raises(ConnectionFailed) as caught:
+            await client.send(ctx(), request)
+        assert caught.value.retryable
+        await client.aclose()
+
+
+async def test_the_second_deletion_that_finds_nothing_is_a_success(client, double, ctx):
+    double.script = [reset, answer(404)]
+    gone = await client.send(ctx(), Request("DELETE", "things/1", Kind.REPEATABLE))
+    assert (gone.status, gone.attempts) == (404, 2)
+    double.script = [answer(404)]
+    with pytest.raises(NotFound):
+        await client.send(ctx(), Request("DELETE", "things/1", Kind.REPEATABLE))
+
+
+async def test_codes_that_the_connector_knows_as_nothing_done_are_repeated(client, double, ctx):
+    locked = Request("POST", "things", Kind.ONCE, json={}, before_commit=lambda got: b"LOCK" in got.body)
+    double.script = [answer(400, b"UNABLE_TO_LOCK_ROW")]
+    assert (await client.send(ctx(), locked)).attempts == 2
+    double.script = [answer(400, b"other")]
+    with pytest.raises(InvalidInput, match="other"):
+        await client.send(ctx(), locked)
+
+
+async def test_a_refused_credential_is_renewed_once_and_the_request_repeated(client, double, ctx):
+    tokens = Tokens()
+    double.script = [answer(401)]
+    assert (await client.send(ctx(), CREATE, tokens)).status == 200
+    assert [came.headers["authorization"][-1] for came in double.came] == ["0", "1"]
+    double.script = [answer(401), answer(401, b"no " + SECRET.encode() + b"-2")]
+    with pytest.raises(AuthenticationFailed) as caught:
+        await client.send(ctx(), CREATE, tokens)
+    assert SECRET not in str(caught.value.as_dict())
+
+
+async def test_who_asks_for_more_patience_than_the_call_has_gets_a_time_to_come_back(client, double, ctx):
+    double.script = [answer(429, retry_after="30")]
+    with pytest.raises(RateLimited) as caught:
+        await client.send(ctx(seconds=100), READ)
+    assert caught.value.retry_after == 30
+    double.script = [answer(503, retry_after=formatdate(time.time() + 10, usegmt=True))]
+    with pytest.raises(RateLimited) as caught:
+        await client.send(ctx(seconds=2), READ)
+    assert 8 < caught.value.retry_after <= 10
+    assert len(double.came) == 2
+
+
+async def test_repetitions_stop_when_too_many_calls_need_them(client, double, ctx):
+    double.otherwise = answer(500)
+    for _ in range(30):
+        await outcome(client, ctx, READ)
+    assert 30 < len(double.came) < 40
+
+
+async def test_no_call_outlives_its_deadline(client, double, ctx):
+    double.otherwise = silence
+    started = time.monotonic()
+    with pytest.raises(TimedOut):
+        await client.send(ctx(seconds=0.15), READ)
+    assert time.monotonic() - started < 0.6
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, InvalidInput), (401, AuthenticationFailed), (403, NotPermitted), (404, NotFound), (409, Conflict),
+     (412, Conflict), (418, UpstreamError), (422, InvalidInput)],
+)  # fmt: skip
+async def test_an_error_has_the_systems_words_and_never_a_secret(client, double, ctx, status, kind):
+    body = (
+        f"<b>Field x is wrong</b>, you sent Bearer {SECRET}-0 and {SECRET}-0; Bearer {SECRET}-1".encode()
+        if status == 401
+        else (f"<b>Field x is wrong</b>, you sent Bearer {SECRET}-0 and {SECRET}-0".encode())
+    )
+    double.otherwise = answer(status, body, content_type="text/html")
+    with pytest.raises(kind) as caught:
+        await client.send(ctx(), READ, Tokens())
+    said = str(caught.value.as_dict())
+    assert "Field x is wrong" in said
+    assert SECRET not in said
+    assert caught.value.upstream_status == status
+
+
+async def test_redirects_of_reads_are_followed_without_the_credential_to_other_origins(client, double, ctx):
+    async with faulty() as other:
+        double.script = [answer(302, location="/moved"), answer(307, location=f"{other.url}/elsewhere")]
+        assert (await client.send(ctx(), READ, Tokens())).status == 200
+        assert [came.target for came in double.came] == ["/things", "/moved"]
+        assert "authorization" in double.came[1].headers
+        assert "authorization" not in other.came[0].headers
+        double.script = [answer(307, location=f"{other.url}/elsewhere")]
+        with pytest.raises(UpstreamError, match="307"):
+            await client.send(ctx(), CREATE, Tokens())
+        double.script = [answer(302, location="/again")] * 10
+        with pytest.raises(ConnectionFailed, match="circle"):
+            await client.send(ctx(), READ)
+
+
+async def test_a_large_body_and_a_bomb_are_refused_within_the_limit(client, double, ctx):
+    small = Request("GET", "things", Kind.READ, max_bytes=1000)
+    bomb = gzip.compress(b"0" * 50_000_000)
+    chunked = (
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"400\r\n" + b"x" * 1024 + b"\r\n0\r\n\r\n"
+    )
+    for refused in (answer(200, b"x" * 1001), chunked, answer(200, bomb, content_encoding="gzip")):
+        double.script = [refused]
+        with pytest.raises(UpstreamError) as caught:
+            await client.send(ctx(), small)
+        assert caught.value.code == "too_large"
+    double.script = [answer(200, gzip.compress(b"x" * 1000), content_encoding="gzip")]
+    assert (await client.send(ctx(), small)).body == b"x" * 1000
+    double.script = [answer(200, b"not gzip", content_encoding="gzip")]
+    with pytest.raises(UpstreamError, match="damaged"):
+        await client.send(ctx(), small)
+
+
+async def test_an_answer_that_is_no_json_is_a_clear_error(client, double, ctx):
+    double.script = [answer(200, b"<html>Sign in</html>", content_type="text/html")]
+    got = await client.send(ctx(), READ)
+    with pytest.raises(UpstreamError, match="Sign in"):
+        got.json()
+    assert json.loads((await client.send(ctx(), READ)).body) == {"ok": True}
+
+
+async def test_nothing_of_the_environment_and_no_cookie_goes_along(client, double, ctx, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    double.script = [answer(200, set_cookie="session=of-somebody")]
+    for _ in range(2):
+        assert (await client.send(ctx(), READ)).status == 200
+    assert "cookie" not in double.came[1].headers
+    assert double.came[1].headers["user-agent"].startswith("Portico/")
+    assert double.connections == 1
