@@ -16,7 +16,9 @@ MAX_CATALOGUES = 256
 class Catalogue:
     """The permitted part of a snapshot, in the order of the lists (by exposed name).
 
-    ``digest`` changes whenever a list may have changed, so it keys cached list answers.
+    ``digest`` changes whenever a list may have changed, so it keys cached list answers;
+    ``lists`` holds one of each list, of the tools, prompts and resources, for whoever is to be
+    told which one changed.
     """
 
     tools: tuple[ToolEntry, ...]
@@ -25,6 +27,7 @@ class Catalogue:
     resources: tuple[tuple[ConnectionView, ResourceSpec], ...]
     instructions: str
     digest: str
+    lists: tuple[str, str, str]
 
     def find(self, name: str) -> ToolEntry | None:
         """The tool with this exposed name or alias, if the caller may use it."""
@@ -87,6 +90,7 @@ def _compiled(snapshot: TenantSnapshot, caller: Caller) -> Catalogue:
         resources=resources,
         instructions=instructions,
         digest=_digest(snapshot, tools, prompts, resources, instructions),
+        lists=_list_digests(snapshot, tools, prompts, resources),
     )
 
 
@@ -114,3 +118,28 @@ def _digest(
     parts += [f"p:{name}" for name in prompts]
     parts += [f"r:{view.ref.slug}:{spec.uri}" for view, spec in resources]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _list_digests(
+    snapshot: TenantSnapshot,
+    tools: tuple[ToolEntry, ...],
+    prompts: Mapping[str, tuple[ConnectionView, PromptSpec]],
+    resources: tuple[tuple[ConnectionView, ResourceSpec], ...],
+) -> tuple[str, str, str]:
+    """One digest of each list, as clients see it: its names, and the connectors that describe them."""
+
+    def of(view: ConnectionView, shown: str) -> str:
+        return f"{shown}:{view.connector_slug}:{view.connector.version}"
+
+    rows = (
+        [
+            f"deferred:{snapshot.tenant.deferred_tools}",
+            *(of(entry.connection, entry.name) for entry in tools),
+        ],
+        [of(view, name) for name, (view, _) in prompts.items()],
+        [of(view, view.exposed_uri(spec.uri)) for view, spec in resources],
+    )
+    tools_digest, prompts_digest, resources_digest = (
+        hashlib.sha256("\n".join(part).encode()).hexdigest()[:32] for part in rows
+    )
+    return tools_digest, prompts_digest, resources_digest

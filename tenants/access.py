@@ -8,6 +8,7 @@ the same too.
 
 import asyncio
 import contextlib
+import math
 import os
 import re
 import threading
@@ -33,7 +34,9 @@ __all__ = [
     "authenticate",
     "authenticate_blocking",
     "client_address",
+    "expires_at",
     "presented_key",
+    "recheck",
 ]
 
 _KEY = re.compile(r"ptc_([0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
@@ -85,7 +88,7 @@ async def authenticate(slug: str, presented: str | None, *, address: str, via: s
     attempt = _Attempt(slug, presented, address, via)
     entry = attempt.known()
     if entry is None:
-        entry = await _load_once(attempt)
+        entry = await _load_once(attempt.key_id)
     return attempt.finish(entry)
 
 
@@ -99,6 +102,32 @@ def authenticate_blocking(slug: str, presented: str | None, *, address: str, via
         except DatabaseError as error:
             raise AccessUnavailable from error
     return attempt.finish(entry)
+
+
+async def recheck(caller: Caller) -> Caller | None:
+    """The caller as its key makes it now, for what outlives a request; None where it may no longer come.
+
+    That is: its key was revoked or has expired, its principal or tenant is gone or suspended, or
+    its address left the key's networks. From memory unless the tenant changed since. Raises
+    :class:`AccessUnavailable`.
+    """
+    if not caller.key_id:
+        try:
+            return await in_db(key_cache.load_principal, caller)
+        except DatabaseError as error:
+            raise AccessUnavailable from error
+    entry = key_cache.entries.get(caller.key_id)
+    if entry is None or not entry.is_current:
+        entry = await _load_once(caller.key_id)
+    return None if entry is None else entry.renewed(caller)
+
+
+def expires_at(caller: Caller) -> float:
+    """When the caller's key ends by the clock, in seconds since 1970; 0 where it is not remembered."""
+    if not caller.key_id:
+        return math.inf
+    entry = key_cache.entries.get(caller.key_id)
+    return 0.0 if entry is None else entry.expires
 
 
 class _Attempt:
@@ -160,19 +189,19 @@ class _Attempt:
 _loading: dict[tuple[int, str], "asyncio.Task[KeyEntry | None]"] = {}
 
 
-async def _load_once(attempt: _Attempt) -> KeyEntry | None:
-    """Look a key up, once for all calls that wait for the same one."""
-    flight = (id(asyncio.get_running_loop()), attempt.key_id)
+async def _load_once(key_id: str) -> KeyEntry | None:
+    """Look a key up, once for all calls that wait for the same one. Raises AccessUnavailable."""
+    flight = (id(asyncio.get_running_loop()), key_id)
     task = _loading.get(flight)
     if task is None:
-        task = asyncio.create_task(in_db(key_cache.load, attempt.key_id))
+        task = asyncio.create_task(in_db(key_cache.load, key_id))
         _loading[flight] = task
         task.add_done_callback(lambda _: _loading.pop(flight, None))
     try:
         entry = await asyncio.shield(task)
         if entry is not None and not entry.is_current:
             # It was read just before a change that has been announced since: read again.
-            entry = await in_db(key_cache.load, attempt.key_id)
+            entry = await in_db(key_cache.load, key_id)
     except DatabaseError as error:
         raise AccessUnavailable from error
     return entry

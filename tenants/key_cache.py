@@ -21,7 +21,7 @@ from django.db.models import Q
 from common.writer import QueueFullError, writer
 from tenants.addresses import Network, parse_address, parse_networks, within
 from tenants.changes import watcher
-from tenants.models import AccessKey, Tenant
+from tenants.models import AccessKey, Principal, Tenant
 from tenants.principals import Caller
 from tenants.selectors import caller_of
 
@@ -111,6 +111,16 @@ class KeyEntry:
         self.callers[where] = found
         return found
 
+    def renewed(self, caller: Caller) -> Caller | None:
+        """An earlier caller through this key with what it may do now, None where it may not come."""
+        own = self.template
+        same = own.tenant.id == caller.tenant.id and own.principal_id == caller.principal_id
+        if not same or self.refusal or self.expires <= time.time():
+            return None
+        if self.caller(caller.address, caller.via) is None:
+            return None
+        return _renewed(caller, own)
+
     def note_use(self, now: float) -> None:
         """Have the last use written, at most once a minute, with the next batch of writes."""
         if now - self.used_at >= USE_EVERY_S:
@@ -156,6 +166,27 @@ def load(key_id: str) -> KeyEntry | None:
     watcher.heard(entry.tenant_id, entry.version)
     entries.put(key_id, entry)
     return entry
+
+
+def load_principal(caller: Caller) -> Caller | None:
+    """A caller without a key (of a command, say) as its principal is now, None where it is gone."""
+    rows = Principal.objects.for_tenant(caller.tenant.id).select_related("tenant", "user")
+    row = rows.filter(pk=caller.principal_id).first()
+    if row is None or row.tenant.status != Tenant.Status.ACTIVE:
+        return None
+    if row.user is not None and not row.user.is_active:
+        return None
+    return _renewed(caller, caller_of(row))
+
+
+def _renewed(caller: Caller, own: Caller) -> Caller:
+    """The caller's own way of coming (client, address, selection) with the rights of ``own``."""
+    if (own.tenant, own.role, own.rights) == (caller.tenant, caller.role, caller.rights):
+        return caller
+    return replace(
+        caller, tenant=own.tenant, principal_name=own.principal_name, role=own.role,
+        rights=own.rights if caller.key_id else caller.rights,
+    )  # fmt: skip
 
 
 def _refusal(row: Any) -> str:
