@@ -53,6 +53,7 @@ def _end_beat(**_: Any) -> None:
 
 
 app = Celery("portico")
+app.set_default()  # "current" is a matter of each thread; calls are queued from several
 _options: dict[str, Any] = {
     "broker_url": _broker(settings.CELERY_BROKER_URL),
     "broker_transport_options": {"global_keyprefix": "portico:celery:", "visibility_timeout": 3600},
@@ -78,6 +79,7 @@ _options: dict[str, Any] = {
             "task": "connectors.tasks.purge_artifacts",
             "schedule": crontab(minute="*/15"),
         },
+        "tasks without a worker or over": {"task": "mcp_endpoint.tasks.tend", "schedule": 60.0},
     },
     "beat_schedule_filename": str(settings.VAR / "celerybeat-schedule"),
 }
