@@ -110,6 +110,16 @@ class Context(Protocol):
         """
         ...
 
+    def trace_headers(self) -> Mapping[str, str]:
+        """``traceparent`` (and ``tracestate``) for the requests that this call sends to its system.
+
+        They continue the caller's trace (W3C Trace Context) below a span of this call's own,
+        so that the system's records and Portico's can be put together. Without a trace of the
+        caller's a new one begins. They name no tenant and no person; a shared client adds them
+        to each request, never to its defaults.
+        """
+        ...
+
     async def credential(self) -> dict[str, Any]:
         """The decrypted credential for this call, or an empty dict where there is none."""
         ...

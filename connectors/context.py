@@ -9,9 +9,10 @@ from uuid import UUID
 from django.conf import settings
 
 from common.db import in_db
+from common.tracing import Trace, onward
 from common.vault import decrypt
 from connectors.artifacts import artifact_save
-from connectors.asking import Answer, Ask, Elicit
+from connectors.asking import Answer, Ask, Elicit, ElicitURL
 from connectors.base import SavedFile
 from connectors.errors import AuthenticationFailed, NotPermitted
 from connectors.models import Connection, Credential
@@ -41,6 +42,13 @@ class Channel:
         """
         raise nobody_to_ask()
 
+    async def open_page(self, key: str, page: ElicitURL) -> dict[str, Any]:
+        """Have the person open a page; the client's result, which does not say that they are done.
+
+        Raises as :meth:`ask`.
+        """
+        raise nobody_to_ask()
+
     def kept(self) -> Any:
         """The state that an earlier round of the same call left; None where there was none."""
         return None
@@ -58,10 +66,28 @@ def nobody_to_ask() -> NotPermitted:
 class CallContext:
     """One call's caller, connection, deadline and ways to speak; see :class:`connectors.base.Context`."""
 
-    __slots__ = ("_channel", "_view", "caller", "connection", "deadline", "request_id")
+    __slots__ = (
+        "_call_id",
+        "_channel",
+        "_onward",
+        "_trace",
+        "_view",
+        "caller",
+        "connection",
+        "deadline",
+        "request_id",
+    )
 
     def __init__(
-        self, caller: Caller, view: ConnectionView, channel: Channel, request_id: str, deadline: float
+        self,
+        caller: Caller,
+        view: ConnectionView,
+        channel: Channel,
+        request_id: str,
+        deadline: float,
+        *,
+        trace: Trace | None = None,
+        call_id: str = "",
     ) -> None:
         self.caller = caller
         self.connection = view.ref
@@ -69,6 +95,9 @@ class CallContext:
         self.deadline = deadline
         self._channel = channel
         self._view = view
+        self._trace = trace
+        self._call_id = call_id
+        self._onward: dict[str, str] | None = None
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Tell how far the work is."""
@@ -95,6 +124,12 @@ class CallContext:
     async def ask(self, requests: Mapping[str, Ask], *, state: Any = None) -> dict[str, dict[str, Any]]:
         """Put several questions at once."""
         return await self._channel.ask(requests, state)
+
+    def trace_headers(self) -> Mapping[str, str]:
+        """The headers that continue the caller's trace in the system."""
+        if self._onward is None:
+            self._onward = onward(self._trace, self._call_id).headers()
+        return self._onward
 
     async def credential(self) -> dict[str, Any]:
         """The credential for this call: the shared one, or the caller's own; never another person's.

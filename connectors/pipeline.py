@@ -16,6 +16,8 @@ from django.conf import settings
 
 from audit.events import Event
 from audit.services import event_of, record, record_denied, record_later
+from common import tracing
+from common.tracing import Trace
 from common.writer import QueueFullError, WriterUnavailableError, writer
 from connectors.asking import CapabilityMissing, InputRequired
 from connectors.base import ToolSpec
@@ -57,7 +59,8 @@ class CallInfo:
     """What the door knows of a request: ids for the audit, and a time limit in seconds.
 
     ``call_id`` is given where the call had its name before it began (a task); ``as_task``
-    says that it runs as a task, or that the client takes a task for an answer.
+    says that it runs as a task, or that the client takes a task for an answer; ``trace`` is
+    the place in the caller's trace.
     """
 
     request_id: str = ""
@@ -65,6 +68,7 @@ class CallInfo:
     timeout: float | None = None
     call_id: str = ""
     as_task: bool = False
+    trace: Trace | None = None
 
 
 NO_INFO = CallInfo()
@@ -96,7 +100,7 @@ async def call_tool(
     call = _Call(caller, entry, arguments, info)
     try:
         await call.prepare()
-        result = await call.run(channel)
+        result = await (call.run(channel) if tracing.tracer is None else call.run_traced(channel))
     except ConnectorError as error:
         result = error_result(error, info.request_id)
         await call.finish(result, error=error)
@@ -153,8 +157,9 @@ class _Call:
         kwargs = keyword_arguments(spec, self.arguments)
         timeout = self.info.timeout or spec.timeout or settings.PORTICO_CALL_TIMEOUT_S
         context = CallContext(
-            self.caller, self.entry.connection, channel, self.info.request_id, time.monotonic() + timeout
-        )
+            self.caller, self.entry.connection, channel, self.info.request_id, time.monotonic() + timeout,
+            trace=self.info.trace, call_id=self.event.call_id,
+        )  # fmt: skip
         self.touched = True
         try:
             async with asyncio.timeout(timeout):
@@ -179,6 +184,39 @@ class _Call:
                 f"{self.entry.name} failed inside Portico.",
                 hint=f"The operator finds it in the log under request {self.info.request_id}.",
             ) from error
+
+    async def run_traced(self, channel: Channel) -> ToolResult:
+        """As :meth:`run`, inside a span; the system's own spans hang below it."""
+        name, tracer = self.entry.spec.name, tracing.tracer
+        assert tracer is not None
+        span = tracer.start(
+            f"execute_tool {name}",
+            server=False,
+            parent=self.info.trace,
+            attributes={
+                "gen_ai.operation.name": "execute_tool",
+                "gen_ai.tool.name": name,
+                "portico.tenant": self.caller.tenant.slug,
+                "portico.connection": self.entry.connection.ref.slug,
+            },
+        )
+        self.info = replace(self.info, trace=span.trace)
+        self.event.trace_id = self.event.trace_id or span.trace.trace_id
+        error = ""
+        try:
+            result = await self.run(channel)
+            error = "tool_error" if result.is_error else ""
+            return result
+        except ConnectorError as failure:
+            error = failure.type
+            raise
+        except InputRequired:
+            raise
+        except BaseException as failure:
+            error = "cancelled" if isinstance(failure, asyncio.CancelledError) else type(failure).__name__
+            raise
+        finally:
+            span.end(error=error)
 
     async def finish(self, result: ToolResult, error: ConnectorError | None = None) -> None:
         """Write the completion; the answer leaves after this."""

@@ -220,7 +220,9 @@ async def _read_file(caller: Caller, uri: str, file_id: str) -> list[ResourceCon
 
 def _context(caller: Caller, view: ConnectionView, channel: Channel, info: CallInfo) -> CallContext:
     timeout = info.timeout or settings.PORTICO_CALL_TIMEOUT_S
-    return CallContext(caller, view, channel, info.request_id, time.monotonic() + timeout)
+    return CallContext(
+        caller, view, channel, info.request_id, time.monotonic() + timeout, trace=info.trace
+    )
 
 
 def _event(caller: Caller, info: CallInfo, kind: str, name: str, connection: str) -> Event:

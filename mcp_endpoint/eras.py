@@ -4,11 +4,12 @@ Transports without headers (stdio, HTTP+SSE) bring none: then ``lines`` is None,
 message alone decides.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common import tracing
+from common.tracing import Trace
 from connectors.pipeline import CallInfo
 from mcp_endpoint import messages, sdk, sessions
 from mcp_endpoint.channel import level_of
@@ -19,8 +20,8 @@ from tenants.principals import Caller
 
 _BLANKS = " \t"  # around a header's value; not every HTTP parser takes them away (RFC 9110, 5.5)
 _ROUTING = {b"mcp-method": "mcp-method", b"mcp-name": "mcp-name"}
-_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _NO_HEADERS: Mapping[bytes, bytes] = {}
+_NO_META: Mapping[str, Any] = {}
 
 
 @dataclass(slots=True)
@@ -37,6 +38,7 @@ class Arrival:
     headers: Mapping[bytes, bytes] = None  # type: ignore[assignment]
     lines: list[tuple[bytes, bytes]] | None = None
     session: Session | None = None
+    transport: str = "http"  # or sse, stdio: what the counts of clients call it
 
     def __post_init__(self) -> None:
         if self.headers is None:
@@ -90,7 +92,9 @@ def _modern(arrival: Arrival, version: str) -> Turn | None:
     if told is not None:
         caller = sessions.named(caller, sessions.client_info(told))
     turn = Turn(caller, True, version, message["id"], method, params)
-    turn.info = CallInfo(arrival.request_id, _trace_id(meta, headers))
+    turn.transport = arrival.transport
+    trace = _trace(meta, arrival)
+    turn.info = CallInfo(arrival.request_id, trace.trace_id if trace else "", trace=trace)
     turn.level = meta.get(sdk.LOG_LEVEL_KEY)
     return turn
 
@@ -118,14 +122,18 @@ async def _legacy(arrival: Arrival, version: str | None) -> Turn | None:
     params = params if params is not None else {}
     turn = Turn(caller, False, version, message["id"], method, params, session)
     meta = params.get("_meta")
-    turn.info = CallInfo(arrival.request_id, _trace_id(meta if type(meta) is dict else {}, arrival.headers))
+    turn.transport = arrival.transport
+    trace = _trace(meta if type(meta) is dict else _NO_META, arrival)
+    turn.info = CallInfo(arrival.request_id, trace.trace_id if trace else "", trace=trace)
     turn.level = level_of(session.token if session else None)
     return turn
 
 
-def _trace_id(meta: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
-    parent = meta.get("traceparent")
-    if parent is None and (raw := headers.get(b"traceparent")) is not None:
-        parent = raw.decode("latin-1")
-    found = _TRACEPARENT.match(parent) if type(parent) is str else None
-    return found.group(1) if found else ""
+def _trace(meta: Mapping[str, Any], arrival: Arrival) -> Trace | None:
+    """The caller's place in a trace: the message's own says more than that of the HTTP around it."""
+    if "traceparent" in meta:
+        return tracing.parse(meta["traceparent"], meta.get("tracestate"))
+    if (parent := arrival.headers.get(b"traceparent")) is None:
+        return None
+    states = [value for name, value in arrival.lines or () if name == b"tracestate"]
+    return tracing.parse(parent.decode("latin-1").strip(_BLANKS), b",".join(states).decode("latin-1"))

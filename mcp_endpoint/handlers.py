@@ -13,7 +13,7 @@ from common.paging import BadCursor, cursor, page, position
 from connectors import pipeline, reading
 from connectors.errors import ConnectorError, InvalidInput
 from connectors.results import ToolResult
-from mcp_endpoint import shapes
+from mcp_endpoint import shapes, subscriptions
 from mcp_endpoint.channel import set_level
 from mcp_endpoint.shapes import Json
 from mcp_endpoint.turn import Turn
@@ -45,9 +45,12 @@ async def run_tool(turn: Turn) -> ToolResult:
     name: str = turn.params["name"]
     try:
         turn.recorded = True
-        return await pipeline.call_tool(
+        result = await pipeline.call_tool(
             turn.caller, name, turn.params.get("arguments") or {}, channel=turn.channel, info=turn.info
         )
+        if result.is_error:
+            turn.error = "tool_error"
+        return result
     except pipeline.UnknownTool:
         raise ProtocolError(
             INVALID_PARAMS, f"Unknown tool: {name[:128]}. tools/list shows the tools of this key."
@@ -155,6 +158,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "resources/list": list_resources,
     "resources/templates/list": list_templates,
     "resources/read": read_resource,
+    "resources/subscribe": subscriptions.subscribe,
+    "resources/unsubscribe": subscriptions.unsubscribe,
     "prompts/list": list_prompts,
     "prompts/get": get_prompt,
     "completion/complete": complete,

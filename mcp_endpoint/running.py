@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from connectors import pipeline
 from connectors.pipeline import ServiceUnavailable
 from connectors.snapshot import TenantGoneError
-from mcp_endpoint import handlers, lists, sdk, sessions
+from mcp_endpoint import handlers, lists, observe, sdk, sessions, subscriptions
 from mcp_endpoint.turn import Turn, register, unregister
 from mcp_endpoint.visit import note, stranger, unavailable
 from mcp_endpoint.wire import (
@@ -52,6 +52,7 @@ async def execute(
     turn.task = asyncio.current_task()
     turn.running = True
     register(turn)
+    span = observe.begin(turn)
     try:
         result = await _handle(turn, message, lines)
         headers: tuple[Header, ...] = ()
@@ -59,12 +60,14 @@ async def execute(
             headers = ((b"mcp-session-id", _new_session(turn, result)),)
         return Outcome(result_frame(turn.id, result), 200, headers)
     except asyncio.CancelledError:
+        turn.error = "cancelled"
         if not turn.cancelled:
             raise
         if turn.modern:
             return Outcome(b"", 0)
         return Outcome(error_frame(turn.id, LEGACY_REQUEST_CANCELLED, "Request cancelled"))
     except ProtocolError as error:
+        turn.error = str(error.code)
         if not turn.recorded:
             note(turn.caller, turn.info, turn.method, error)
         status = error.status or sdk.http_status(error.code, modern=turn.modern)
@@ -72,6 +75,7 @@ async def execute(
     finally:
         turn.running = False
         unregister(turn)
+        observe.end(turn, span)
         if turn.cancelled and turn.task is not None:
             turn.task.uncancel()
 
@@ -87,6 +91,9 @@ async def _handle(turn: Turn, message: dict[str, Any], lines: list[tuple[bytes, 
         if turn.method in lists.KEPT_METHODS:
             sdk.check_params(turn.method, turn.version, message)
             return await lists.answer(turn)
+        if turn.method == subscriptions.LISTEN and turn.modern:
+            sdk.check_params(turn.method, turn.version, message)
+            return sdk.encode_result(await subscriptions.listen(turn))
         return dumps(await sdk.serve(turn))
     except ProtocolError:
         raise

@@ -36,7 +36,7 @@ from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types.methods import CACHEABLE_METHODS, CLIENT_REQUESTS, MONOLITH_REQUESTS
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, KNOWN_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 from pydantic import ValidationError
 
 from connectors.results import ToolResult
@@ -45,6 +45,8 @@ from mcp_endpoint.turn import Turn
 from mcp_endpoint.wire import ProtocolError, dumps
 
 HANDSHAKE_VERSIONS: Final = frozenset(HANDSHAKE_PROTOCOL_VERSIONS)
+KNOWN_VERSIONS: Final = frozenset(KNOWN_PROTOCOL_VERSIONS)
+METHODS: Final = frozenset(method for method, _ in CLIENT_REQUESTS)  # of all versions
 NEWEST_HANDSHAKE_VERSION: Final = LATEST_HANDSHAKE_VERSION
 # What a client that sends no version header speaks (specification of 2025-06-18 and later).
 ASSUMED_VERSION: Final = types.DEFAULT_NEGOTIATED_VERSION
@@ -73,10 +75,31 @@ def _handler(method: str) -> Callable[[Any, Any], Awaitable[dict[str, Any]]]:
     return handle
 
 
+class _Server(Server[Any]):
+    """A server that tells its clients of the handshake era, too, when a list changes."""
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        return super().create_initialization_options(
+            notification_options or NotificationOptions(True, True, True),
+            experimental_capabilities,
+            extensions,
+        )
+
+
+async def _listen(ctx: Any, params: Any) -> Any:
+    """Only says that the method is served; :mod:`mcp_endpoint.running` answers it without the kernel."""
+    raise NotImplementedError
+
+
 def make_server(instructions: str | None = None) -> Server[Any]:
     """The SDK's registry over our handlers; it costs microseconds, so it can be made per request."""
     h = _handler
-    server: Server[Any] = Server(
+    server = _Server(
         "portico",
         title="Portico",
         version=settings.PORTICO_VERSION,
@@ -91,6 +114,9 @@ def make_server(instructions: str | None = None) -> Server[Any]:
         on_get_prompt=h("prompts/get"),  # type: ignore[arg-type]
         on_completion=h("completion/complete"),  # type: ignore[arg-type]
         on_ping=h("ping"),  # type: ignore[arg-type]
+        on_subscribe_resource=h("resources/subscribe"),  # type: ignore[arg-type]
+        on_unsubscribe_resource=h("resources/unsubscribe"),  # type: ignore[arg-type]
+        on_subscriptions_listen=_listen,
     )
     # The constructor's argument warns of its deprecation in 2026-07-28; older eras still call it.
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, h("logging/setLevel"))
@@ -271,6 +297,11 @@ def encode_tool_result(result: ToolResult, *, modern: bool) -> bytes:
     else:
         del made["resultType"]  # a word of 2026-07-28
     return dumps(made)
+
+
+def encode_result(made: dict[str, Any]) -> bytes:
+    """The JSON of a modern result that did not come from the kernel, with what every result carries."""
+    return dumps({**made, "_meta": {**made.get("_meta", {}), **_server_meta()}})
 
 
 def http_status(code: int, *, modern: bool) -> int:

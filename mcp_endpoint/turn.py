@@ -1,8 +1,9 @@
 """One request on its way: who asks what, in which era, and how it can be reached meanwhile."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common.paging import Position
 from connectors.context import Channel
@@ -10,7 +11,13 @@ from connectors.pipeline import NO_CHANNEL, NO_INFO, CallInfo
 from mcp_endpoint.sessions import Session, bound_to
 from tenants.principals import Caller
 
+if TYPE_CHECKING:
+    from mcp_endpoint.outlets import Outlet
+
 RequestId = int | str
+# Where a request of 2026-07-28 says what its client can do (mcp_types.CLIENT_CAPABILITIES_META_KEY).
+CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(slots=True)
@@ -26,6 +33,7 @@ class Turn:
     session: Session | None = None
     info: CallInfo = NO_INFO
     channel: Channel = NO_CHANNEL
+    outlet: "Outlet | None" = None  # the way to the client of a request whose answer is a stream
     # Where the next page begins; a list's handler leaves it here for the cache of answers.
     next_position: Position | None = None
     level: str | None = None  # the least severe log lines that the client wants; None for no lines
@@ -33,6 +41,15 @@ class Turn:
     running: bool = False
     cancelled: bool = field(default=False)
     recorded: bool = False  # it reached the pipeline, which writes its audit row
+    transport: str = "http"  # or sse, stdio
+    error: str = ""  # how it failed: a JSON-RPC code, tool_error or cancelled; empty while it did not
+
+    @property
+    def capabilities(self) -> Mapping[str, Any]:
+        """The ClientCapabilities of a request of 2026-07-28; those of a session are in its flags."""
+        meta = self.params.get("_meta")
+        found = meta.get(CAPABILITIES_KEY) if isinstance(meta, dict) else None
+        return found if isinstance(found, dict) else _NOTHING
 
     @property
     def bind(self) -> str:

@@ -87,6 +87,9 @@ class FakeContext:
             raise NotPermitted("The client cannot ask its user.")
         return {key: self.answers.pop(0) for key in requests}
 
+    def trace_headers(self) -> Mapping[str, str]:
+        return {}
+
     async def credential(self) -> dict[str, Any]:
         return dict(self.secret)
 
