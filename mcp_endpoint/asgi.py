@@ -28,6 +28,8 @@ class _Wire:
 
     __slots__ = ("_receive", "_send", "opened")
 
+    lasting = True
+
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
@@ -43,6 +45,12 @@ class _Wire:
     async def closed(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+    def abort(self) -> None:
+        # ASGI has no word for it; of the servers, uvicorn's "send" belongs to what holds the transport.
+        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
+        if transport is not None:
+            transport.abort()
 
 
 async def mcp_app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

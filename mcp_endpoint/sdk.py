@@ -18,7 +18,8 @@ import mcp_types as types
 from django.conf import settings
 from mcp.server.caching import CacheHint
 from mcp.server.connection import Connection
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
 from mcp.server.runner import modern_error_data, serve_one
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError, NoBackChannelError
@@ -301,6 +302,11 @@ def encode_tool_result(result: ToolResult, *, modern: bool) -> bytes:
 
 def encode_result(made: dict[str, Any]) -> bytes:
     """The JSON of a modern result that did not come from the kernel, with what every result carries."""
+    return dumps({**made, "_meta": {**made.get("_meta", {}), **_server_meta()}})
+
+
+def encode_modern(made: dict[str, Any]) -> bytes:
+    """The JSON of a result of 2026-07-28 that did not pass the kernel."""
     return dumps({**made, "_meta": {**made.get("_meta", {}), **_server_meta()}})
 
 

@@ -6,6 +6,7 @@ The set lives as long as the session; a message on the bus tells the stream's wo
 
 import hashlib
 import time
+from typing import Any
 from uuid import UUID
 
 from common.bus import bus
@@ -47,5 +48,5 @@ async def remove(tenant_id: UUID, session: Session, uri: str) -> None:
 
 async def load(tenant_id: UUID, session: str) -> tuple[str, ...]:
     """The URIs of a session, by its digest. Raises RedisError."""
-    found = await async_client().smembers(tenant_key(tenant_id, ROOM, session))  # type: ignore[misc]
-    return tuple(sorted(bytes(uri).decode() for uri in found))
+    found: Any = await async_client().smembers(tenant_key(tenant_id, ROOM, session))  # type: ignore[misc]
+    return tuple(sorted(uri.decode() for uri in found))

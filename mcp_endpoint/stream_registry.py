@@ -23,8 +23,7 @@ from mcp_endpoint import session_uris
 from mcp_endpoint.open_stream import Stream, Target
 from mcp_endpoint.speakers import Speakers
 from mcp_endpoint.targets import targets_of
-from mcp_endpoint.visit import RETRY_AFTER_S, unavailable
-from mcp_endpoint.wire import INTERNAL_ERROR, ProtocolError
+from mcp_endpoint.wire import INTERNAL_ERROR, RETRY_AFTER_S, ProtocolError, unavailable
 from tenants import access
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from mcp_endpoint.open_stream import LISTS, SendFrame, Stream
 from mcp_endpoint.session_uris import digest_of
 from mcp_endpoint.sessions import Session
 from mcp_endpoint.stream_registry import AWAY, Streams
-from mcp_endpoint.visit import stranger, unavailable
+from mcp_endpoint.wire import stranger, unavailable
 from tenants import access
 from tenants.changes import watcher
 from tenants.principals import Caller

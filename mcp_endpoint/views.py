@@ -15,6 +15,8 @@ from mcp_endpoint.wire import BodyTooLarge, Header, Reply
 class _QueueWire:
     """A wire whose chunks wait in a queue until Django sends them."""
 
+    lasting = True
+
     def __init__(self) -> None:
         self.chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.opened = asyncio.Event()
@@ -33,9 +35,14 @@ class _QueueWire:
     async def closed(self) -> None:
         await self.left.wait()
 
+    def abort(self) -> None:
+        self.left.set()
+
 
 class _HeldWire(_QueueWire):
     """Under WSGI nothing can be sent before the end: the events come at once."""
+
+    lasting = False
 
     def __init__(self) -> None:
         super().__init__()

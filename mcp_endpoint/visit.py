@@ -25,10 +25,12 @@ from mcp_endpoint.wire import (
     Reply,
     error_frame,
 )
+from mcp_endpoint.wire import RETRY_AFTER_S as RETRY_AFTER_S
+from mcp_endpoint.wire import stranger as stranger
+from mcp_endpoint.wire import unavailable as unavailable
 from tenants import access
 from tenants.principals import Caller
 
-RETRY_AFTER_S = b"2"
 _SAFE_ID = re.compile(rb"^[A-Za-z0-9._:-]{1,64}$")
 
 
@@ -139,16 +141,6 @@ def note(caller: Caller | None, info: CallInfo, method: str, error: ProtocolErro
     """Have a known caller's mistake recorded; what is ours (503, internal) is in the log."""
     if caller is not None and error.code != INTERNAL_ERROR:
         note_refusal(caller, info, method=method, code=error.code, message=error.message)
-
-
-def stranger(message: str) -> ProtocolError:
-    """The one answer to whoever has no key for this tenant."""
-    return ProtocolError(INVALID_REQUEST, message, status=401, headers=((b"www-authenticate", b"Bearer"),))
-
-
-def unavailable(message: str) -> ProtocolError:
-    """The answer while something that we stand on is away."""
-    return ProtocolError(INTERNAL_ERROR, message, status=503, headers=((b"retry-after", RETRY_AFTER_S),))
 
 
 @lru_cache(maxsize=1024)

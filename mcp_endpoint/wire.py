@@ -16,10 +16,13 @@ METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 HEADER_MISMATCH = -32020
+MISSING_CAPABILITY = -32021
 # Of the handshake era only: what its schema and the SDK use there.
 LEGACY_RESOURCE_NOT_FOUND = -32002
 LEGACY_REQUEST_CANCELLED = -32800
+LEGACY_URL_REQUIRED = -32042
 
+RETRY_AFTER_S = b"2"
 PING = b": ping\r\n\r\n"
 STREAM_HEADERS: tuple[Header, ...] = (
     (b"content-type", b"text/event-stream"),
@@ -52,6 +55,16 @@ class ProtocolError(Exception):
         self.headers = headers
 
 
+def stranger(message: str) -> ProtocolError:
+    """The one answer to whoever has no key for this tenant."""
+    return ProtocolError(INVALID_REQUEST, message, status=401, headers=((b"www-authenticate", b"Bearer"),))
+
+
+def unavailable(message: str) -> ProtocolError:
+    """The answer while something that we stand on is away."""
+    return ProtocolError(INTERNAL_ERROR, message, status=503, headers=((b"retry-after", RETRY_AFTER_S),))
+
+
 class BodyTooLarge(Exception):
     """The body is larger than the limit."""
 
@@ -75,7 +88,13 @@ class Reply:
 
 
 class Wire(Protocol):
-    """What a door lends to a running request, so that it can stream."""
+    """What a door lends to a running request, so that it can stream.
+
+    ``lasting`` is False where nothing goes out before the end, so that a stream without an
+    end makes no sense.
+    """
+
+    lasting: bool
 
     async def open(self, headers: tuple[Header, ...]) -> None:
         """Start a 200 answer that goes on with :meth:`write`."""
@@ -87,6 +106,10 @@ class Wire(Protocol):
 
     async def closed(self) -> None:
         """Return once the client has gone; may never return."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection off, with what waits to be sent; does nothing where the door cannot."""
         ...
 
 
