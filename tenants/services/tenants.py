@@ -66,6 +66,7 @@ def tenant_update(
     name: str | Unset = UNSET,
     time_zone: str | Unset = UNSET,
     read_only: bool | Unset = UNSET,
+    sse_enabled: bool | Unset = UNSET,
     audit_retention_days: int | Unset = UNSET,
     audit_legal_hold: bool | Unset = UNSET,
 ) -> Tenant:
@@ -86,6 +87,7 @@ def tenant_update(
             name=name,
             time_zone=time_zone,
             read_only=read_only,
+            sse_enabled=sse_enabled,
             audit_retention_days=audit_retention_days,
             audit_legal_hold=audit_legal_hold,
         )

@@ -50,6 +50,11 @@ class TenantForm(PorticoForm):
         label="Read-only",
         help_text="No tool that writes is listed or called, whatever the role.",
     )
+    sse_enabled = forms.BooleanField(
+        required=False,
+        label="HTTP+SSE transport",
+        help_text="Serve the deprecated transport at /t/<slug>/sse, for clients that know nothing newer.",
+    )
     audit_retention_days = forms.IntegerField(
         min_value=0,
         max_value=36500,
@@ -65,7 +70,7 @@ class TenantForm(PorticoForm):
     def __init__(self, *args: Any, tenant: Tenant | None, owner: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if tenant is None:
-            for name in ("read_only", "audit_retention_days", "audit_legal_hold"):
+            for name in ("read_only", "sse_enabled", "audit_retention_days", "audit_legal_hold"):
                 del self.fields[name]
             return
         del self.fields["slug"], self.fields["make_me_owner"]

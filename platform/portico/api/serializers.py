@@ -21,7 +21,7 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
     class Meta:
         model = Tenant
         fields = [
-            "id", "slug", "name", "time_zone", "status", "read_only", "audit_retention_days",
+            "id", "slug", "name", "time_zone", "status", "read_only", "sse_enabled", "audit_retention_days",
             "audit_legal_hold", "version", "created_at", "mcp_url",
         ]  # fmt: skip
 
@@ -37,6 +37,7 @@ class TenantWrite(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120, required=False)
     time_zone = serializers.CharField(max_length=64, required=False)
     read_only = serializers.BooleanField(required=False)  # type: ignore[assignment]
+    sse_enabled = serializers.BooleanField(required=False)
     audit_retention_days = serializers.IntegerField(min_value=0, max_value=36500, required=False)
     audit_legal_hold = serializers.BooleanField(required=False)
 

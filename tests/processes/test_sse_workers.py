@@ -1,0 +1,79 @@
+"""HTTP+SSE over two workers: one holds the stream, the other takes the messages."""
+
+import json
+
+from tests.factories import SYSTEM, make_connection
+from tests.live import Line, eventually
+from tests.mcp_endpoint.speak import Post, headers_of, make_place
+
+
+class Held:
+    """A stream on one worker's connection."""
+
+    def __init__(self, line: Line, place, **headers: str) -> None:
+        self.place = place
+        line.http.request("GET", f"/t/{place.tenant.slug}/sse", None, {
+            "Authorization": f"Bearer {place.key}", "Accept": "text/event-stream", **headers,
+        })  # fmt: skip
+        self.response = line.http.getresponse()
+        assert self.response.status == 200
+        self.url = self.event()
+
+    def event(self) -> str:
+        """The data of the next event; an empty text where the stream has ended."""
+        while line := self.response.readline():
+            if line.startswith(b"data: "):
+                return line.decode().removeprefix("data: ").strip()
+        return ""
+
+    def post(self, line: Line, method: str, params=None, **more):
+        message = {"jsonrpc": "2.0", "method": method, **({"params": params} if params else {}), **more}
+        return line.send(Post(self.url, json.dumps(message).encode(), list(headers_of(self.place).items())))
+
+
+def test_messages_that_enter_another_worker_are_answered_on_the_stream(live):
+    place = make_place(connectors=("probe",))
+    with live.lines() as (one, other):
+        stream = Held(one, place)
+        params = {
+            "protocolVersion": "2024-11-05",
+            "capabilities": {},
+            "clientInfo": {"name": "old", "version": "1"},
+        }
+        assert stream.post(other, "initialize", params, id=1).status == 202
+        assert json.loads(stream.event())["result"]["protocolVersion"] == "2024-11-05"
+        assert stream.post(other, "notifications/initialized").status == 202
+        for number in range(2, 12):
+            arguments = {"name": "probe_echo", "arguments": {"text": "ü" * number}}
+            assert stream.post(other, "tools/call", arguments, id=number).status == 202
+        answers = [json.loads(stream.event()) for _ in range(10)]
+        assert sorted(answer["id"] for answer in answers) == list(range(2, 12))
+        assert all("result" in answer for answer in answers)
+
+        make_connection(place.tenant, "probe", slug="second")
+        assert json.loads(stream.event())["method"] == "notifications/tools/list_changed"
+
+        large = stream.post(
+            other, "tools/call", {"name": "probe_echo", "arguments": {"text": "x" * 10**6}}, id=99
+        )
+        assert large.status == 413
+
+
+def test_a_stream_that_has_ended_is_gone_for_every_worker(live):
+    place = make_place(connectors=("probe",))
+    with live.lines() as (one, other):
+        stream = Held(one, place)
+        stream.response.close()
+        one.http.close()
+        answer = eventually(lambda: (got := stream.post(other, "ping", id=1)).status == 410 and got)
+        assert "GET it again" in answer.error["message"]
+
+
+def test_a_key_revoked_in_another_process_ends_the_stream(live):
+    from tenants import services
+
+    place = make_place(connectors=("probe",))
+    with live.lines() as (one, _):
+        stream = Held(one, place)
+        services.access_key_revoke(key=place.access_key, actor=SYSTEM)
+        assert stream.event() == ""
