@@ -14,7 +14,7 @@ from connectors import pipeline, reading
 from connectors.errors import ConnectorError, InvalidInput
 from connectors.results import ToolResult
 from mcp_endpoint import shapes, subscriptions
-from mcp_endpoint.channel import set_level
+from mcp_endpoint.levels import set_level
 from mcp_endpoint.shapes import Json
 from mcp_endpoint.turn import Turn
 from mcp_endpoint.wire import (
@@ -145,9 +145,9 @@ async def ping(turn: Turn) -> Json:
 
 
 async def set_logging_level(turn: Turn) -> Json:
-    """Which log lines a session of the handshake era wants (kept by this worker alone)."""
+    """Which log lines a session of the handshake era wants."""
     if turn.session is not None:
-        set_level(turn.session.token, turn.params["level"])
+        await set_level(turn.session, turn.caller.tenant.id, turn.params["level"])
     return {}
 
 

@@ -6,6 +6,7 @@ secret, stays under 1 KB and lasts 24 hours. A text that is foreign, altered or 
 unknown session: the client gets 404 and initializes again.
 """
 
+import hashlib
 import json
 import secrets
 import time
@@ -114,6 +115,12 @@ def open_session(token: str, caller: Caller) -> Session | None:
         while len(_known) > _KEPT:
             _known.popitem(last=False)
     return session if session.expires_at > time.time() else None
+
+
+@lru_cache(maxsize=_KEPT)
+def digest(token: str) -> str:
+    """What stands for a session outside its worker: on the bus, never the id itself."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def bound_to(caller: Caller) -> str:

@@ -1,7 +1,8 @@
 """One request on its way: who asks what, in which era, and how it can be reached meanwhile."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -81,10 +82,18 @@ def unregister(turn: Turn) -> None:
 
 def cancel_running(session: Session, request_id: Any) -> bool:
     """Cancel a session's running request in this process; False where it is not here."""
-    if not isinstance(request_id, int | str):
+    if type(request_id) not in (int, str):
         return False
     turn = _running.get((session.token, request_id))
     if turn is None:
         return False
     turn.cancel()
     return True
+
+
+def cancel_where(found: Callable[[str, Turn], bool]) -> None:
+    """Cancel the running requests for which ``found(session's token, turn)`` holds, from any thread."""
+    for (token, _), turn in _running.copy().items():
+        if turn.task is not None and found(token, turn):
+            with suppress(RuntimeError):  # its loop has ended
+                turn.task.get_loop().call_soon_threadsafe(turn.cancel)
