@@ -21,13 +21,15 @@ ACTIONS: tuple[Action, ...] = ("accept", "decline", "cancel")
 class Elicit:
     """A form for the person: ``schema`` is an object of plain properties (text, number, choice).
 
-    Never for passwords, keys or tokens: those are asked for by :class:`ElicitURL`.
+    Never for passwords, keys or tokens: those are asked for by :class:`ElicitURL`. ``strict``
+    takes no answer that came without the question having been put.
     """
 
     method: ClassVar[str] = "elicitation/create"
 
     message: str
     schema: dict[str, Any]
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

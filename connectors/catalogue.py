@@ -28,6 +28,7 @@ class Catalogue:
     instructions: str
     digest: str
     lists: tuple[str, str, str]
+    confirm: frozenset[str]  # exposed names of the tools that the person must agree to
 
     def find(self, name: str) -> ToolEntry | None:
         """The tool with this exposed name or alias, if the caller may use it."""
@@ -49,7 +50,7 @@ def explain(
 def tool_subject(entry: ToolEntry) -> Subject:
     """A tool as the decision function knows it."""
     spec = entry.spec
-    return Subject(spec.name, spec.writes, spec.toolset, spec.default_on)
+    return Subject(spec.name, spec.writes, spec.toolset, spec.default_on, spec.confirm)
 
 
 def catalogue_of(snapshot: TenantSnapshot, caller: Caller) -> Catalogue:
@@ -65,11 +66,12 @@ def catalogue_of(snapshot: TenantSnapshot, caller: Caller) -> Catalogue:
 
 def _compiled(snapshot: TenantSnapshot, caller: Caller) -> Catalogue:
     """Ask the decision function about everything in the snapshot."""
-    tools = tuple(
-        entry
+    decisions = (
+        (entry, explain(snapshot, caller, entry.connection, tool_subject(entry)))
         for entry in snapshot.tools.values()
-        if explain(snapshot, caller, entry.connection, tool_subject(entry)).allowed
     )
+    allowed = [(entry, decision.confirm) for entry, decision in decisions if decision.allowed]
+    tools = tuple(entry for entry, _ in allowed)
     permitted = {id(entry) for entry in tools}
     by_alias = {name: entry for name, entry in snapshot.aliases.items() if id(entry) in permitted}
     prompts = {
@@ -91,6 +93,7 @@ def _compiled(snapshot: TenantSnapshot, caller: Caller) -> Catalogue:
         instructions=instructions,
         digest=_digest(snapshot, tools, prompts, resources, instructions),
         lists=_list_digests(snapshot, tools, prompts, resources),
+        confirm=frozenset(entry.name for entry, confirm in allowed if confirm),
     )
 
 

@@ -19,6 +19,7 @@ class RoleRule:
 
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
+    confirm: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Subject:
     writes: bool = False
     toolset: str = ""
     default_on: bool = True
+    confirm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict with every rule that was asked."""
+    """The verdict with every rule that was asked.
+
+    ``confirm``: where it is allowed, the person behind the client must agree to each call.
+    """
 
     allowed: bool
     steps: tuple[Step, ...]
+    confirm: bool = False
 
     @property
     def reason(self) -> str:
@@ -83,7 +89,25 @@ def decide(
             for step in _caller_rules(actor, connection, subject, role_rules)
         ]
         actor = actor.actor
-    return Decision(all(step.allowed for step in steps), tuple(steps))
+    asking = list(_confirm_steps(caller, connection, subject, role_rules))
+    return Decision(all(step.allowed for step in steps), (*steps, *asking), bool(asking))
+
+
+def _confirm_steps(
+    caller: Caller, connection: ConnectionRules, subject: Subject, role_rules: Mapping[Role, RoleRule]
+) -> Iterator[Step]:
+    """Why the person behind the client must agree to each call, where they must."""
+    if subject.confirm:
+        yield Step("tool confirm", True, f"{subject.name} asks the person to confirm each call.")
+    row: Caller | None = caller
+    while row is not None:
+        rule = role_rules.get(row.role)
+        for pattern in rule.confirm if rule else ():
+            if matches(pattern, connection.slug, subject.name):
+                text = f"The role {row.role.value} has to confirm each call of {pattern}."
+                yield Step(f"role {row.role.value} confirm", True, text)
+                break
+        row = row.actor
 
 
 def _ground_rules(connection: ConnectionRules, subject: Subject, tenant: TenantRef) -> Iterator[Step]:

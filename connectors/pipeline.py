@@ -22,8 +22,9 @@ from common.writer import QueueFullError, WriterUnavailableError, writer
 from connectors.asking import CapabilityMissing, InputRequired
 from connectors.base import ToolSpec
 from connectors.catalogue import Catalogue, catalogue_of, explain, tool_subject
+from connectors.confirming import DECLINED, REQUIRED, confirm
 from connectors.context import CallContext, Channel
-from connectors.errors import ConnectorError, InternalError, InvalidInput, TimedOut
+from connectors.errors import ConnectorError, InternalError, InvalidInput, NotPermitted, TimedOut
 from connectors.limits import take_call
 from connectors.problems import MAX_PROBLEMS, problems_of
 from connectors.results import Text, ToolResult
@@ -33,6 +34,8 @@ from tenants.principals import Caller
 
 logger = logging.getLogger(__name__)
 
+ASKED = "asked"  # the outcome of a call that ended with questions to the person
+REFUSED = (DECLINED, REQUIRED)
 # How long the record of a call that was executed waits for a database that went away.
 AUDIT_PATIENCE_S = 10.0
 TASKS_EXTENSION = "io.modelcontextprotocol/tasks"  # what a client declares that takes tasks for answers
@@ -60,7 +63,7 @@ class CallInfo:
 
     ``call_id`` is given where the call had its name before it began (a task); ``as_task``
     says that it runs as a task, or that the client takes a task for an answer; ``trace`` is
-    the place in the caller's trace.
+    the place in the caller's trace; ``confirmed`` that the person agreed to this very call.
     """
 
     request_id: str = ""
@@ -69,6 +72,7 @@ class CallInfo:
     call_id: str = ""
     as_task: bool = False
     trace: Trace | None = None
+    confirmed: bool = False
 
 
 NO_INFO = CallInfo()
@@ -90,21 +94,30 @@ async def call_tool(
 ) -> ToolResult:
     """Call a tool. Failures of the tool are results with ``is_error``.
 
-    Raises :class:`UnknownTool` and :class:`ServiceUnavailable`.
+    Raises :class:`UnknownTool`, :class:`ServiceUnavailable`, and where ``channel`` can ask
+    :class:`connectors.asking.InputRequired` and :class:`connectors.asking.CapabilityMissing`.
     """
     snapshot = await snapshot_of(caller.tenant.id)
-    entry = catalogue_of(snapshot, caller).find(name)
+    own = catalogue_of(snapshot, caller)
+    entry = own.find(name)
     if entry is None:
         await _record_refusal(snapshot, caller, name, arguments, info)
         raise UnknownTool(name)
     call = _Call(caller, entry, arguments, info)
     try:
-        await call.prepare()
+        await call.prepare(channel if entry.name in own.confirm and not info.confirmed else None)
         result = await (call.run(channel) if tracing.tracer is None else call.run_traced(channel))
     except ConnectorError as error:
         result = error_result(error, info.request_id)
         await call.finish(result, error=error)
         return result
+    except InputRequired as asked:
+        await call.finish_asked(asked)
+        raise
+    except CapabilityMissing as missing:
+        refused = NotPermitted(str(missing), code="capability_missing")
+        await call.finish(error_result(refused, info.request_id), error=refused)
+        raise
     except asyncio.CancelledError:
         call.finish_cancelled()
         raise
@@ -137,12 +150,18 @@ class _Call:
         if info.call_id:
             self.event.call_id = info.call_id
 
-    async def prepare(self) -> None:
-        """Everything that may refuse the call before the system is touched."""
+    async def prepare(self, asker: Channel | None) -> None:
+        """Everything that may refuse the call before the system is touched.
+
+        ``asker`` is given where the person must agree first.
+        """
         spec = self.entry.spec
         if spec.task == "must" and not self.info.as_task:
             raise CapabilityMissing({"extensions": {TASKS_EXTENSION: {}}})
         validate(self.entry, self.arguments)
+        if asker is not None:
+            timeout = self.info.timeout or settings.PORTICO_CALL_TIMEOUT_S
+            await confirm(self.entry, self.arguments, asker, timeout)
         if spec.limit is not None:
             await take_call(self.caller, self.entry, spec.limit)
         if spec.writes or writer.last_error:  # a failing writer must refuse before, not after
@@ -224,7 +243,7 @@ class _Call:
         event.duration_us = int((time.perf_counter() - self.started) * 1_000_000)
         event.cache = result.cache
         if result.is_error:
-            event.outcome = "error"
+            event.outcome = "denied" if error and error.code in REFUSED else "error"
             event.error_type = error.type if error else result.error_type or "business"
             event.message = error.message if error else _first_text(result)
             event.upstream_status = error.upstream_status if error else 0
@@ -234,9 +253,20 @@ class _Call:
         except (WriterUnavailableError, QueueFullError) as failure:
             raise ServiceUnavailable(executed=self.touched) from failure
 
+    async def finish_asked(self, asked: InputRequired) -> None:
+        """Write that the call ended with questions: nothing was executed yet."""
+        self.touched = False
+        self.event.outcome, self.event.message = ASKED, said_of(asked)
+        await self.finish(ToolResult())
+
     def finish_cancelled(self) -> None:
         """Queue the completion of a call whose client gave up; nobody waits for it."""
         record_cancelled(self.event, self.started)
+
+
+def said_of(asked: InputRequired) -> str:
+    """What was asked, by name: never the questions' or answers' words."""
+    return ", ".join(f"{ask.method} ({key[:60]})" for key, ask in asked.requests.items())[:500]
 
 
 def record_cancelled(event: Event, started: float) -> None:

@@ -20,8 +20,9 @@ from connectors.artifacts import artifact_get
 from connectors.asking import CapabilityMissing, InputRequired
 from connectors.base import PromptSpec, ResourceSpec
 from connectors.context import CallContext, Channel
-from connectors.errors import ConnectorError, InternalError, InvalidInput, NotFound, TimedOut
+from connectors.errors import ConnectorError, InternalError, InvalidInput, NotFound, NotPermitted, TimedOut
 from connectors.pipeline import (
+    ASKED,
     NO_CHANNEL,
     NO_INFO,
     CallInfo,
@@ -29,6 +30,7 @@ from connectors.pipeline import (
     catalogue,
     record_cancelled,
     record_refused,
+    said_of,
 )
 from connectors.results import PromptMessage, ResourceContents, ResourceEntry, Text
 from connectors.shape import MAX_CHARACTERS
@@ -220,9 +222,7 @@ async def _read_file(caller: Caller, uri: str, file_id: str) -> list[ResourceCon
 
 def _context(caller: Caller, view: ConnectionView, channel: Channel, info: CallInfo) -> CallContext:
     timeout = info.timeout or settings.PORTICO_CALL_TIMEOUT_S
-    return CallContext(
-        caller, view, channel, info.request_id, time.monotonic() + timeout, trace=info.trace
-    )
+    return CallContext(caller, view, channel, info.request_id, time.monotonic() + timeout, trace=info.trace)
 
 
 def _event(caller: Caller, info: CallInfo, kind: str, name: str, connection: str) -> Event:
@@ -256,11 +256,17 @@ async def _recorded(event: Event, work: Awaitable[T]) -> T:
         failure = error
         event.outcome, event.error_type, event.message = "error", error.type, error.message
         event.upstream_status = error.upstream_status
+    except InputRequired as asked:
+        event.outcome, event.message = ASKED, said_of(asked)
+        failure = asked
+    except CapabilityMissing as missing:
+        event.outcome, event.error_type, event.message = "error", NotPermitted.type, str(missing)
+        failure = missing
     except asyncio.CancelledError:
         record_cancelled(event, started)
         raise
     event.duration_us = int((time.perf_counter() - started) * 1_000_000)
-    await _write(event, executed=True)
+    await _write(event, executed=event.outcome != ASKED)
     if isinstance(failure, NotFound):
         raise ResourceNotFound(event.name) from failure
     if failure is not None:

@@ -244,7 +244,9 @@ def _compile(
         aliases=aliases,
         prompts=dict(sorted(prompts.items())),
         resources=tuple(resources),
-        role_rules={Role(row.role): RoleRule(tuple(row.allow), tuple(row.deny)) for row in rules},
+        role_rules={
+            Role(row.role): RoleRule(tuple(row.allow), tuple(row.deny), tuple(row.confirm)) for row in rules
+        },
     )
 
 

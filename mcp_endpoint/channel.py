@@ -1,47 +1,41 @@
-"""What a running call can say to its client before its answer: progress and log lines."""
+"""What a running call can say to its client before its answer: progress, log lines and questions."""
 
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from common.text import clean_text
-from connectors.context import Channel
+from connectors.asking import Ask, ElicitURL, InputRequired
+from connectors.context import Channel, nobody_to_ask
+from mcp_endpoint import asking, backchannel
+from mcp_endpoint.turn import Turn
 from mcp_endpoint.wire import notification_frame
 
 LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
-DEFAULT_LEVEL = "info"
 MAX_MESSAGE = 2000
-_KEPT = 4096
-
-_levels: "OrderedDict[str, str]" = OrderedDict()
-
-
-def set_level(session: str, level: str) -> None:
-    """Remember the level that a session of the handshake era asked for."""
-    _levels[session] = level
-    _levels.move_to_end(session)
-    while len(_levels) > _KEPT:
-        _levels.popitem(last=False)
-
-
-def level_of(session: str | None) -> str:
-    """The level of a session; ``info`` until it asks for another."""
-    return _levels.get(session, DEFAULT_LEVEL) if session else DEFAULT_LEVEL
 
 
 class LiveChannel(Channel):
-    """Progress and log lines as frames, wherever the transport sends them.
+    """Progress, log lines and questions as frames, wherever the transport sends them.
 
     ``token`` is the client's progress token or None; ``level`` the least severe level that
-    the client asked for, or None where it wants no lines at all.
+    the client asked for, or None where it wants no lines at all. ``reachable`` is False
+    where the client takes nothing but the answer.
     """
 
-    __slots__ = ("_last", "_level", "_send", "_token", "cancelled")
+    __slots__ = ("_last", "_level", "_send", "_token", "cancelled", "reachable", "rounds", "turn")
 
     def __init__(
-        self, send: Callable[[bytes], Awaitable[None]], token: int | str | None, level: str | None
+        self,
+        send: Callable[[bytes], Awaitable[None]],
+        token: int | str | None,
+        level: str | None,
+        *,
+        reachable: bool = True,
     ) -> None:
         self.cancelled = False
+        self.reachable = reachable
+        self.turn: Turn | None = None  # whoever runs it says which request this is
+        self.rounds: asking.Rounds | None = None  # made by the first question
         self._send = send
         self._token = token
         self._level = LEVELS.index(level) if level in LEVELS else None
@@ -65,3 +59,43 @@ class LiveChannel(Channel):
             return
         params = {"level": level, "logger": "portico", "data": clean_text(message, MAX_MESSAGE)}
         await self._send(notification_frame("notifications/message", params))
+
+    def begin(self, turn: Turn) -> None:
+        """Serve this request. Raises ProtocolError for answers that do not belong to it."""
+        self.turn = turn
+        if turn.modern and "requestState" in turn.params and turn.method in asking.METHODS:
+            self.rounds = asking.restore(turn)  # now: nothing may run under a state that is not its own
+
+    def end(self) -> None:
+        """Let go of the request."""
+        self.turn = self.rounds = None
+
+    async def ask(self, requests: Mapping[str, Ask], state: Any = None) -> asking.Results:
+        """Ask as the request's era can: with a second call, or on the stream of this one."""
+        turn = self.turn
+        if turn is None:
+            raise nobody_to_ask()
+        if turn.modern:
+            return asking.ask(turn, self._rounds(turn), requests, state)
+        if not self.reachable:
+            raise nobody_to_ask()
+        return await backchannel.ask(turn, self._send, requests)
+
+    async def open_page(self, key: str, page: ElicitURL) -> dict[str, Any]:
+        """Have the person open a page; before 2026-07-28 the call ends so and is made again after."""
+        turn = self.turn
+        if turn is not None and turn.modern:
+            return (await self.ask({key: page}))[key]
+        if turn is None or not backchannel.can_ask(turn.session, page):
+            raise nobody_to_ask()
+        raise InputRequired({key: page})
+
+    def kept(self) -> Any:
+        """What an earlier round of this request kept."""
+        turn = self.turn
+        return self._rounds(turn).state if turn is not None and turn.modern else None
+
+    def _rounds(self, turn: Turn) -> asking.Rounds:
+        if self.rounds is None:
+            self.rounds = asking.restore(turn)
+        return self.rounds

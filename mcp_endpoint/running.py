@@ -13,14 +13,18 @@ import orjson
 from django.db import Error as DatabaseError
 
 from connectors import pipeline
+from connectors.asking import CapabilityMissing, ElicitURL, InputRequired
 from connectors.pipeline import ServiceUnavailable
 from connectors.snapshot import TenantGoneError
-from mcp_endpoint import handlers, lists, observe, sdk, sessions, subscriptions
+from mcp_endpoint import asking, handlers, lists, observe, sdk, sessions, subscriptions
+from mcp_endpoint.channel import LiveChannel
 from mcp_endpoint.turn import Turn, register, unregister
 from mcp_endpoint.visit import note, stranger, unavailable
 from mcp_endpoint.wire import (
     INTERNAL_ERROR,
     LEGACY_REQUEST_CANCELLED,
+    LEGACY_URL_REQUIRED,
+    MISSING_CAPABILITY,
     Header,
     ProtocolError,
     dumps,
@@ -53,7 +57,10 @@ async def execute(
     turn.running = True
     register(turn)
     span = observe.begin(turn)
+    channel = turn.channel if isinstance(turn.channel, LiveChannel) else None
     try:
+        if channel is not None:
+            channel.begin(turn)
         result = await _handle(turn, message, lines)
         headers: tuple[Header, ...] = ()
         if turn.method == "initialize":
@@ -76,6 +83,8 @@ async def execute(
         turn.running = False
         unregister(turn)
         observe.end(turn, span)
+        if channel is not None:
+            channel.end()
         if turn.cancelled and turn.task is not None:
             turn.task.uncancel()
 
@@ -97,6 +106,12 @@ async def _handle(turn: Turn, message: dict[str, Any], lines: list[tuple[bytes, 
         return dumps(await sdk.serve(turn))
     except ProtocolError:
         raise
+    except InputRequired as asked:
+        return _asked(turn, asked)
+    except CapabilityMissing as missing:
+        raise ProtocolError(
+            MISSING_CAPABILITY, str(missing), {"requiredCapabilities": missing.required}, status=400
+        ) from None
     except ServiceUnavailable as error:
         raise unavailable(str(error)) from None
     except TenantGoneError:  # deleted since the key was checked
@@ -107,6 +122,19 @@ async def _handle(turn: Turn, message: dict[str, Any], lines: list[tuple[bytes, 
     except Exception as error:
         what = f"{turn.method[:100]} at {turn.caller.tenant.slug}"
         raise failure(what, error, turn.info.request_id) from None
+
+
+def _asked(turn: Turn, asked: InputRequired) -> bytes:
+    """The result that puts questions; before 2026-07-28 the error that names the pages to open."""
+    if turn.modern and turn.method in asking.METHODS:
+        rounds = turn.channel.rounds if isinstance(turn.channel, LiveChannel) else None
+        return sdk.encode_modern(asking.result_of(turn, rounds or asking.Rounds(), asked))
+    pages = [asking.wire_request(ask, legacy=True)["params"] for ask in asked.requests.values()
+             if isinstance(ask, ElicitURL)]  # fmt: skip
+    if turn.modern or not pages:
+        raise failure(f"Asking in {turn.method}", asked, turn.info.request_id)
+    said = " ".join(f"{page['message']} {page['url']}" for page in pages)
+    raise ProtocolError(LEGACY_URL_REQUIRED, said, {"elicitations": pages})
 
 
 def failure(what: str, error: Exception, request_id: str, *, status: int | None = None) -> ProtocolError:

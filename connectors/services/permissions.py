@@ -55,9 +55,19 @@ def switch_set(
 
 
 def permission_set(
-    *, tenant: Tenant, role: str, allow: list[str], deny: list[str], actor: Actor
+    *,
+    tenant: Tenant,
+    role: str,
+    allow: list[str],
+    deny: list[str],
+    confirm: list[str] | None = None,
+    actor: Actor,
 ) -> ToolPermission:
-    """Say what a role may use, as patterns ``connection:tool``; empty lists take all rules away."""
+    """Say what a role may use, as patterns ``connection:tool``; empty lists take all rules away.
+
+    ``confirm`` names the tools whose calls the person behind the client must agree to; None
+    leaves it as it is.
+    """
     try:
         role = Role(role).value
     except ValueError as error:
@@ -65,14 +75,18 @@ def permission_set(
             _("Write one of %(roles)s.") % {"roles": ", ".join(r.value for r in Role)}, "role"
         ) from error
     allow, deny = validate_patterns(allow, "allow"), validate_patterns(deny, "deny")
+    if confirm is not None:
+        confirm = validate_patterns(confirm, "confirm")
     with transaction.atomic():
         demand(actor, tenant, Role.ADMIN, "change permissions")
         lock_tenant(tenant)
         row = ToolPermission.objects.for_tenant(tenant).filter(role=role).first()
-        before = {"allow": row.allow, "deny": row.deny} if row else {}
+        before = {"allow": row.allow, "deny": row.deny, "confirm": row.confirm} if row else {}
         if row is None:
             row = ToolPermission(tenant=tenant, role=role)
         row.allow, row.deny = allow, deny
+        if confirm is not None:
+            row.confirm = confirm
         row.save()
         tenant_changed(tenant.pk)
         record_change(
@@ -80,6 +94,6 @@ def permission_set(
             actor=actor,
             name=f"permission.set {role}",
             before=before,
-            after={"allow": allow, "deny": deny},
+            after={"allow": allow, "deny": deny, "confirm": row.confirm},
         )
     return row

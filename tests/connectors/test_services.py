@@ -247,7 +247,7 @@ def test_changes_are_recorded_with_before_and_after():
         "after": {"name": "Better", "read_only": True},
     }
     assert found["switch.set probe:write"]["after"] == {"enabled": False}
-    assert found["permission.set viewer"]["after"] == {"allow": ["probe:*"], "deny": []}
+    assert found["permission.set viewer"]["after"] == {"allow": ["probe:*"], "deny": [], "confirm": []}
 
 
 def test_a_bare_pattern_is_refused_with_what_to_write():
