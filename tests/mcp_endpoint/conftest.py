@@ -1,26 +1,19 @@
 """Places to speak to, a real server on a real socket, and the official programs that speak to it."""
 
-import fcntl
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import uvicorn
 from django.conf import settings
 
 from tests.mcp_endpoint.speak import Place, by_door, by_runserver, by_view, make_place
+from tests.node import node_tools
 from tests.services import free_port
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-NODE_PACKAGES = [
-    "@modelcontextprotocol/inspector@2.12.0",
-    "@modelcontextprotocol/conformance@0.2.0-alpha.12",
-    "node@22",
-]
+__all__ = ["node_tools"]  # a fixture that others import from here too
+
 for entry in ("demo=tests.mcp_endpoint.demo:Demo", "fixtures=tests.mcp_endpoint.fixtures_connector:Fixtures"):
     if entry not in settings.PORTICO_CONNECTORS:
         settings.PORTICO_CONNECTORS.append(entry)
@@ -69,30 +62,3 @@ def base_url(database: None) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(10)
-
-
-@pytest.fixture(scope="session")
-def node_tools() -> Path:
-    """The folder of the official programs' packages, installed under var/node at first use."""
-    folder = ROOT / "var" / "node"
-    modules = folder / "node_modules"
-    wanted = [modules / "node" / "bin" / "node"]
-    wanted += [modules / "@modelcontextprotocol" / name for name in ("inspector", "conformance")]
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes install once
-        if not all(path.exists() for path in wanted):
-            npm = shutil.which("npm")
-            if npm is None:
-                pytest.skip("npm is not installed, so the official programs cannot be driven")
-            command = [npm, "install", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=30000",
-                       "--prefix", folder]  # fmt: skip
-            try:
-                done = subprocess.run(
-                    [*command, *NODE_PACKAGES], capture_output=True, text=True, timeout=180, check=False
-                )
-            except subprocess.TimeoutExpired:
-                pytest.skip("npm did not install the official programs within three minutes")
-            if done.returncode or not all(path.exists() for path in wanted):
-                pytest.skip(f"npm could not install the official programs: {done.stderr[-300:]}")
-    return modules
