@@ -15,36 +15,33 @@ from connectors.base import ConnectionRef
 KIND: Final = "resource"
 
 
-def resource_updated(connection: ConnectionRef, uri: str) -> None:
-    """Tell that a resource of a connection changed; for threads and Celery.
+def resource_updated(connection: ConnectionRef, *uris: str) -> None:
+    """Tell that resources of a connection changed; for threads and Celery.
 
-    ``uri`` is what the connector's own methods know it by, without the connection's slug.
+    ``uris`` are what the connector's own methods know them by, without the connection's slug.
     """
-    bus.publish(connection.tenant_id, KIND, _body(connection, uri))
+    bus.publish(connection.tenant_id, KIND, _body(connection.id, uris))
 
 
-async def resource_updated_async(connection: ConnectionRef, uri: str) -> None:
+async def resource_updated_async(connection: ConnectionRef, *uris: str) -> None:
     """As :func:`resource_updated`, from the event loop."""
-    await bus.publish_async(connection.tenant_id, KIND, _body(connection, uri))
+    await bus.publish_async(connection.tenant_id, KIND, _body(connection.id, uris))
 
 
-def resource_updated_on_commit(connection: ConnectionRef, *uris: str) -> None:
-    """As :func:`resource_updated` for each URI, once the surrounding transaction is committed."""
+def updated_on_commit(tenant_id: UUID, connection_id: UUID, *uris: str) -> None:
+    """As :func:`resource_updated`, once the surrounding transaction is committed."""
 
     def tell() -> None:
-        for uri in uris:
-            resource_updated(connection, uri)
+        bus.publish(tenant_id, KIND, _body(connection_id, uris))
 
-    transaction.on_commit(tell, robust=True)
-
-
-def _body(connection: ConnectionRef, uri: str) -> dict[str, Any]:
-    return {"connection": connection.id.hex, "uri": uri}
+    transaction.on_commit(tell, robust=True)  # the change stands, whether it could be told or not
 
 
-def read(body: dict[str, Any]) -> tuple[UUID, str] | None:
-    """The connection and the URI of a message on the bus, None where it holds none."""
-    try:
-        return UUID(body["connection"]), str(body["uri"])
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return None
+def _body(connection_id: UUID, uris: tuple[str, ...]) -> dict[str, Any]:
+    return {"connection": connection_id.hex, "uris": list(uris)}
+
+
+def read(body: dict[str, Any]) -> list[tuple[UUID, str]]:
+    """The connection and the URIs of a message on the bus, as pairs."""
+    connection_id = UUID(body["connection"])
+    return [(connection_id, str(uri)) for uri in body["uris"]]

@@ -30,10 +30,14 @@ class Outlet(Protocol):
 class FrameOutlet:
     """Plain frames among those of other requests, as stdio and HTTP+SSE send them."""
 
-    __slots__ = ("send",)
+    __slots__ = ("_send",)
 
     def __init__(self, send: Callable[[bytes], Awaitable[None]]) -> None:
-        self.send = send
+        self._send = send
+
+    async def send(self, frame: bytes) -> None:
+        """Send a frame."""
+        await self._send(frame)
 
     async def ping(self) -> None:
         """Nothing: the transport keeps itself alive."""

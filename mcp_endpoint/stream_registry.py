@@ -52,10 +52,11 @@ class Streams:
         self._ticker: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def count(self) -> int:
-        """How many are open."""
-        return sum(len(streams) for streams in self.of_tenant.values())
+    def count(self, tenant_id: UUID | None = None) -> int:
+        """How many are open, of one tenant or of all; from any thread."""
+        if tenant_id is not None:
+            return len(self.of_tenant.get(tenant_id, ()))
+        return sum(len(streams) for streams in list(self.of_tenant.values()))
 
     def add(self, stream: Stream) -> None:
         """Take a stream in. Raises ProtocolError where there are too many, or this worker stops."""
@@ -99,9 +100,9 @@ class Streams:
         self._changed.add(tenant_id)
         self._run_soon()
 
-    def resource_updated(self, tenant_id: UUID, target: Target) -> None:
-        """Tell the subscribers of a resource, soon."""
-        self._updated.setdefault(tenant_id, set()).add(target)
+    def resources_updated(self, tenant_id: UUID, targets: list[Target]) -> None:
+        """Tell the subscribers of resources, soon."""
+        self._updated.setdefault(tenant_id, set()).update(targets)
         self._run_soon()
 
     def session_changed(self, tenant_id: UUID, session: str) -> None:

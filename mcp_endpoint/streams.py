@@ -95,9 +95,9 @@ async def open(
     return stream
 
 
-def open_count() -> int:
-    """How many streams this process holds open."""
-    return sum(streams.count for streams in _all)
+def open_count(tenant_id: UUID | None = None) -> int:
+    """How many streams this process holds open, of one tenant or of all."""
+    return sum(streams.count(tenant_id) for streams in _all)
 
 
 async def end_all(seconds: float) -> None:
@@ -116,9 +116,9 @@ def _on_change(tenant_id: UUID, version: int) -> None:
 
 
 def _on_resource(tenant_id: UUID, body: dict[str, Any]) -> None:
-    target = updates.read(body)
-    for streams in _all if target is not None else ():
-        streams.from_thread(tenant_id, streams.resource_updated, tenant_id, target)
+    targets = updates.read(body)
+    for streams in _all:
+        streams.from_thread(tenant_id, streams.resources_updated, tenant_id, targets)
 
 
 def _on_subscriptions(tenant_id: UUID, body: dict[str, Any]) -> None:

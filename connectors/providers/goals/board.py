@@ -20,6 +20,7 @@ from connectors.providers.goals.models import Goal, Task
 from connectors.providers.goals.plan import Step, find_cycle
 from connectors.providers.goals.records import PlanTask, Scope, goal_id, task_id
 from connectors.providers.goals.states import CLOSED, DONE, QUEUED, State, check_task_move
+from connectors.updates import updated_on_commit
 
 _GOAL_FIELDS = ["title", "description", "priority", "status", "repos", "metadata", "version", "updated_at"]
 _TASK_FIELDS = [
@@ -45,6 +46,7 @@ class Board:
         self._changed: dict[int, Task] = {}
         self._new: list[Task] = []
         self._goal_changed = False
+        self._removed = False
         self._moved = False
 
     @classmethod
@@ -100,6 +102,7 @@ class Board:
     def remove(self, tasks: Iterable[Task]) -> None:
         """Take tasks off the board and out of the database; others forget their dependency on them."""
         gone = {task.number for task in tasks}
+        self._removed = self._removed or bool(gone)
         Task.objects.filter(number__in=gone, goal=self.goal, **self.scope.keys).delete()
         for number in gone:
             del self.tasks[number]
@@ -220,6 +223,13 @@ class Board:
             update_rows(self.scope, self._changed.values(), _TASK_FIELDS)
         if self._goal_changed:
             self.goal.save(update_fields=_GOAL_FIELDS)
+        if self._new or self._changed or self._goal_changed or self._removed:
+            self.tell()
+
+    def tell(self) -> None:
+        """Once this is committed, tell who is subscribed that the goal and its plan are others."""
+        uri = f"goal://{self.goal.public_id}"
+        updated_on_commit(self.scope.tenant_id, self.scope.connection_id, uri, f"{uri}/plan")
 
 
 def _light_tasks(scope: Scope, goal_ids: list[UUID]) -> QuerySet[Task]:

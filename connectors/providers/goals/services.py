@@ -113,6 +113,7 @@ def goal_delete(scope: Scope, goal: str) -> dict[str, Any]:
     board = Board.of_goal(scope, number_of(goal))
     for task in board.tasks.values():
         board.demand_lease(task)
+    board.tell()
     board.goal.delete()
     return {"id": board.goal.public_id, "deleted": True, "tasks_deleted": len(board.tasks)}
 

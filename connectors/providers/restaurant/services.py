@@ -18,6 +18,7 @@ from connectors.providers.restaurant import selectors
 from connectors.providers.restaurant.dates import today
 from connectors.providers.restaurant.models import Location, MenuItem, Order, OrderLine, StockItem
 from connectors.providers.restaurant.orders import OrderDraft, insufficient_stock, invalid_order
+from connectors.updates import updated_on_commit
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,9 @@ def _line(field: str, value: str, *, required: bool) -> str:
     if not text.isprintable():
         raise InvalidInput(_("updates/%(field)s: holds a control character.") % {"field": field})
     return text
+
+
+LIVE_ORDERS = "restaurant://live_orders"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,7 @@ def order_process(connection: ConnectionRef, draft: OrderDraft) -> PlacedOrder:
             )
             for code, count in draft.wanted.items()
         )
+        _tell(connection)
     return PlacedOrder(order, minutes)
 
 
@@ -201,4 +206,10 @@ def order_status_set(connection: ConnectionRef, code: str, status: str) -> tuple
                 )
         order.status = status
         order.save(update_fields=["status"])
+        _tell(connection)
     return order, before
+
+
+def _tell(connection: ConnectionRef) -> None:
+    """The open orders are others, once this transaction is committed."""
+    updated_on_commit(connection.tenant_id, connection.id, LIVE_ORDERS)

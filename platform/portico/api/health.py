@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from audit.selectors import stats
 from connectors.models import Connection
 from connectors.registry import UnknownConnectorError, connector_class
+from mcp_endpoint.streams import open_count
 from portico.api.views import View
 from portico.health import readiness
 from tenants.models import Tenant
@@ -34,9 +35,10 @@ class Health(View):
                 "status": "ok" if ready else "degraded",
                 "checks": checks if self.access().is_platform else {},
                 "tenants": [tenant_health(tenant) for tenant in tenants.prefetch_related(connections)],
-                # Results are not cached and no streams stay open in this version.
+                # Results are not cached in this version.
                 "cache": {"hits": 0, "misses": 0, "rate": None},
-                "open_streams": 0,
+                # Of the process that answers.
+                "open_streams": sum(open_count(tenant.pk) for tenant in tenants),
             }
         )
 
@@ -51,6 +53,7 @@ def tenant_health(tenant: Tenant) -> dict[str, Any]:
         "calls_24h": found.calls,
         "errors_24h": found.errors,
         "denials_24h": found.denials,
+        "open_streams": open_count(tenant.pk),
         "connections": [
             {
                 "slug": row.slug,
