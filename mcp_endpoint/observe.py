@@ -13,12 +13,13 @@ from dataclasses import replace
 from common import tracing
 from common.text import clean_text
 from common.tracing import Span
-from mcp_endpoint import handlers, sdk, sessions
+from mcp_endpoint import sdk, sessions
 from mcp_endpoint.client_counts import counts
 from mcp_endpoint.turn import Turn
 
 UNKNOWN_METHOD = "_OTHER"
 MAX_ID = 64
+_EXTENSIONS = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 _TARGETS = {"tools/call": "gen_ai.tool.name", "prompts/get": "gen_ai.prompt.name"}
 
 
@@ -26,7 +27,8 @@ def begin(turn: Turn) -> Span | None:
     """Open the request's span where tracing is on; what the turn does from now on hangs below it."""
     if tracing.tracer is None:
         return None
-    method = turn.method if turn.method in handlers.HANDLERS or turn.method in sdk.METHODS else UNKNOWN_METHOD
+    known = turn.method in sdk.METHODS or turn.method in _EXTENSIONS
+    method = turn.method if known else UNKNOWN_METHOD
     attributes: dict[str, str] = {
         "mcp.method.name": method,
         "mcp.protocol.version": turn.version[:32],

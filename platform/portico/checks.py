@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
 from redis import RedisError
 
-from portico import invariants
+from portico import invariants, telemetry
 
 
 @register("portico")
@@ -32,6 +32,8 @@ def check_configuration(app_configs: Sequence[AppConfig] | None, **_: Any) -> li
                 id="portico.W002",
             )
         )
+    if found_problem := telemetry.problem():
+        found.append(Warning(found_problem, id="portico.W004"))
     return found
 
 

@@ -11,7 +11,8 @@ from common.bus import bus
 from common.db import in_db, shut_down_pool
 from common.redis import async_client, sync_client
 from common.writer import writer
-from portico import invariants
+from mcp_endpoint.client_counts import counts
+from portico import invariants, telemetry
 from tenants.changes import watcher
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ async def start() -> list[str]:
     A database that does not answer is no reason: ``/readyz`` says 503 until it does.
     """
     watcher.start(asyncio.get_running_loop())
+    telemetry.start()
     try:
         return [
             *await in_db(invariants.database_problems),
@@ -43,6 +45,8 @@ async def stop() -> None:
         ("watcher", lambda: asyncio.to_thread(watcher.stop)),
         ("bus", lambda: asyncio.to_thread(bus.stop)),
         ("writer", lambda: asyncio.to_thread(writer.stop)),
+        ("counts of clients", lambda: asyncio.to_thread(counts.flush)),
+        ("telemetry", lambda: asyncio.to_thread(telemetry.stop)),
         ("redis", async_client().aclose),
         ("redis of threads", lambda: asyncio.to_thread(sync_client().close)),
         ("database pool", lambda: asyncio.to_thread(shut_down_pool)),
