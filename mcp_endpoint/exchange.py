@@ -11,12 +11,14 @@ from typing import Any
 
 from django.conf import settings
 
-from mcp_endpoint import messages, origin
+from mcp_endpoint import messages, origin, sse
 from mcp_endpoint.channel import LiveChannel
 from mcp_endpoint.eras import Arrival, turn_of
+from mcp_endpoint.notifications import ALLOW, answer_listen, session_stream
 from mcp_endpoint.running import execute, failure
 from mcp_endpoint.sdk import progress_token
 from mcp_endpoint.stream import EventStream
+from mcp_endpoint.subscriptions import LISTEN
 from mcp_endpoint.turn import Turn
 from mcp_endpoint.visit import Inbound, Visit
 from mcp_endpoint.wire import (
@@ -37,10 +39,14 @@ async def exchange(request: Inbound, wire: Wire) -> Reply | None:
     try:
         visit = Visit(request)
         extra = visit.extra
-        if request.transport != "mcp" or request.endpoint:
+        if request.transport != "mcp" and (request.transport, request.http_method) != ("sse", "POST"):
+            return await sse.serve(visit, wire)
+        if request.endpoint:
             raise ProtocolError(INVALID_REQUEST, "There is no such endpoint.", status=404)
         if request.http_method == "POST":
             return await _post(visit, wire)
+        if request.http_method == "GET":
+            return await _get(visit, wire)
         return _not_a_post(visit)
     except ProtocolError as error:
         status = error.status or 400
@@ -54,15 +60,24 @@ async def exchange(request: Inbound, wire: Wire) -> Reply | None:
 def _not_a_post(visit: Visit) -> Reply:
     if visit.request.http_method == "OPTIONS":
         asked = visit.headers.get(b"access-control-request-headers", b"")
-        return Reply(
-            204, headers=((b"allow", b"POST, OPTIONS"), *origin.preflight_headers(asked), *visit.extra)
-        )
+        return Reply(204, headers=(ALLOW, *origin.preflight_headers(asked), *visit.extra))
     raise ProtocolError(
         INVALID_REQUEST,
-        "Send MCP messages with POST; there is no stream to GET and no session to DELETE here.",
+        "Send MCP messages with POST; a session ends by itself, there is none to DELETE here.",
         status=405,
-        headers=((b"allow", b"POST, OPTIONS"),),
+        headers=(ALLOW,),
     )
+
+
+async def _get(visit: Visit, wire: Wire) -> Reply | None:
+    """Open the stream of a session of the handshake era."""
+    try:
+        return await session_stream(visit, wire)
+    except ProtocolError as error:
+        return visit.refused(error)
+    except Exception as error:
+        what = f"a stream at {visit.request.slug[:64]}"
+        return visit.refused(failure(what, error, visit.request_id, status=503))
 
 
 async def _post(visit: Visit, wire: Wire) -> Reply | None:
@@ -75,6 +90,8 @@ async def _post(visit: Visit, wire: Wire) -> Reply | None:
         if messages.announced(visit.headers.get(b"content-length", b"0")) > limit:
             raise BodyTooLarge
         caller = await visit.authenticate()
+        if visit.request.transport != "mcp":
+            sse.check_enabled(caller)
         visit.check_media_types()
         message = messages.parse(await visit.request.read_body(limit))
         if type(message.get("id")) in (int, str):
@@ -101,13 +118,15 @@ async def _post(visit: Visit, wire: Wire) -> Reply | None:
 
 async def _run(visit: Visit, turn: Turn, message: dict[str, Any], wire: Wire) -> Reply | None:
     """Let the turn run, streaming meanwhile where the client takes it."""
+    if turn.method == LISTEN and turn.modern:
+        return await answer_listen(visit, turn, message, wire)
     stream = EventStream(
         wire,
         allowed=visit.sse_accepted,
         headers=visit.extra,
         on_close=turn.cancel if turn.modern else None,  # before 2026 leaving is not cancelling
     )
-    turn.channel = LiveChannel(stream.send, progress_token(turn.params), turn.level)
+    turn.channel = LiveChannel(stream.send, progress_token(turn.params), turn.level, reachable=stream.allowed)
     stream.attend()
     try:
         outcome = await execute(turn, message, visit.request.lines)

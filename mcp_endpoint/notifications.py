@@ -5,6 +5,7 @@ Each costs its request's own task and nothing else: what it says is decided and 
 """
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
 from mcp_endpoint import messages, sessions, streams
@@ -79,7 +80,8 @@ async def session_stream(visit: Visit, wire: Wire) -> Reply | None:
         sessions.named(caller, session.client), session, outlet.send, ping=outlet.ping, abort=outlet.abort
     )
     try:
-        await outlet.ping()  # the client learns at once that it listens
+        with contextlib.suppress(OSError):  # then gone() returns
+            await outlet.ping()  # the client learns at once that it listens
         if not await stream.wait(outlet.gone) or not await stream.drained(GOODBYE_S):
             stream.fail()
     finally:
