@@ -40,7 +40,7 @@ class Task(TenantModel):
     called_as = models.CharField(max_length=128)  # the exposed name or alias
     writes = models.BooleanField()
     # What the client that made the call declared; nothing else is asked of it.
-    abilities: Any = models.JSONField(default=list)
+    abilities: Any = models.JSONField(default=dict)
     payload = models.BinaryField()  # arguments and answers so far
     questions = models.BinaryField(default=bytes)  # those that wait for their answers
     outcome = models.BinaryField(default=bytes)  # the result, or the JSON-RPC error

@@ -18,6 +18,7 @@ from connectors.pipeline import ServiceUnavailable
 from connectors.snapshot import TenantGoneError
 from mcp_endpoint import asking, handlers, lists, observe, sdk, sessions, subscriptions
 from mcp_endpoint.channel import LiveChannel
+from mcp_endpoint.long_tasks import methods as tasks
 from mcp_endpoint.turn import Turn, register, unregister
 from mcp_endpoint.visit import note, stranger, unavailable
 from mcp_endpoint.wire import (
@@ -96,6 +97,8 @@ async def _handle(turn: Turn, message: dict[str, Any], lines: list[tuple[bytes, 
             sdk.check_params("tools/call", turn.version, message)
             if turn.modern and lines is not None:
                 await _check_mirrored(turn, lines)
+            if turn.modern and tasks.declares(turn) and (begun := await tasks.begin(turn)) is not None:
+                return begun
             return sdk.encode_tool_result(await handlers.run_tool(turn), modern=turn.modern)
         if turn.method in lists.KEPT_METHODS:
             sdk.check_params(turn.method, turn.version, message)
@@ -103,6 +106,8 @@ async def _handle(turn: Turn, message: dict[str, Any], lines: list[tuple[bytes, 
         if turn.method == subscriptions.LISTEN and turn.modern:
             sdk.check_params(turn.method, turn.version, message)
             return sdk.encode_result(await subscriptions.listen(turn))
+        if turn.method in tasks.METHODS:
+            return await tasks.answer(turn)
         return dumps(await sdk.serve(turn))
     except ProtocolError:
         raise

@@ -27,6 +27,7 @@ from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
     InboundLadderRejection,
     classify_inbound_request,
+    decode_header_value,
     find_duplicated_routing_header,
     find_invalid_x_mcp_header,
     unsupported_protocol_version_rejection,
@@ -40,6 +41,7 @@ from mcp_types.methods import CACHEABLE_METHODS, CLIENT_REQUESTS, MONOLITH_REQUE
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, KNOWN_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 from pydantic import ValidationError
 
+from connectors.pipeline import TASKS_EXTENSION
 from connectors.results import ToolResult
 from mcp_endpoint import handlers, shapes
 from mcp_endpoint.turn import Turn
@@ -59,6 +61,7 @@ LIST_TTL_MS: Final = 30_000  # a permission that was taken away is enforced at o
 _CALL_PARAMS: Final = frozenset({"name", "arguments", "_meta"})
 _PLAIN_PARAMS: Final = frozenset({"name", "arguments", "cursor", "_meta"})
 PARAM_PREFIX: Final = b"mcp-param-"
+_TASK_METHODS: Final = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 INTRODUCTIONS: Final = frozenset({"initialize", "server/discover"})
 MAX_SAID = 3
 MAX_VALID_METADATA = 4096  # distinct ones that were checked and found good
@@ -121,6 +124,7 @@ def make_server(instructions: str | None = None) -> Server[Any]:
     )
     # The constructor's argument warns of its deprecation in 2026-07-28; older eras still call it.
     server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, h("logging/setLevel"))
+    server.extensions[TASKS_EXTENSION] = {}
     server.middleware.clear()  # tracing spans: one place for both paths, not the kernel's alone
     return server
 
@@ -196,6 +200,11 @@ def check_modern(message: Mapping[str, Any], headers: Mapping[str, str] | None) 
     verdict = classify_inbound_request(message, headers=headers)
     if isinstance(verdict, InboundLadderRejection):
         raise _rejected(verdict)
+    if headers is not None and message["method"] in _TASK_METHODS:  # SEP-2663, "Routing Headers"
+        task_id = message["params"].get("taskId")
+        if task_id is not None and decode_header_value(headers.get("mcp-name")) != task_id:
+            text = "mcp-name header does not match the request body's 'taskId' parameter"
+            raise ProtocolError(types.HEADER_MISMATCH, text)
 
 
 def check_modern_notification(version: str) -> None:

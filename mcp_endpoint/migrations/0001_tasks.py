@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ("tool", models.CharField(max_length=128)),
                 ("called_as", models.CharField(max_length=128)),
                 ("writes", models.BooleanField()),
-                ("abilities", models.JSONField(default=list)),
+                ("abilities", models.JSONField(default=dict)),
                 ("payload", models.BinaryField()),
                 ("questions", models.BinaryField(default=bytes)),
                 ("outcome", models.BinaryField(default=bytes)),
