@@ -10,10 +10,10 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/platform
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run reset-access doctor dev test lint types layers migrations \
-	test-sqlite test-postgres format e2e bench requirements
+	test-sqlite test-postgres format e2e bench conformance conformance-serve requirements
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.installed ## Make .venv and install what Portico runs on
 
@@ -61,6 +61,12 @@ e2e: .venv/.installed-dev ## Only the tests that drive a running Portico
 
 bench: .venv/.installed-dev ## Measure against the SDK's bare app; writes var/bench.json
 	$(BIN)/python -m benchmarks
+
+conformance: .venv/.installed-dev ## Run the official MCP conformance suite against a server with two workers
+	@exec $(BIN)/python -m tests.conformance run
+
+conformance-serve: .venv/.installed-dev ## Serve the suite's fixture tenant (PORT=); its URL is in var/conformance-url
+	@exec $(BIN)/python -m tests.conformance serve --port $(or $(PORT),0)
 
 requirements: .venv/.installed-dev ## Compile requirements*.in into pinned, hashed files
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements.in -o requirements.txt

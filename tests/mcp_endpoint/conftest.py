@@ -14,9 +14,9 @@ from tests.services import free_port
 
 __all__ = ["node_tools"]  # a fixture that others import from here too
 
-for entry in ("demo=tests.mcp_endpoint.demo:Demo", "fixtures=tests.mcp_endpoint.fixtures_connector:Fixtures"):
-    if entry not in settings.PORTICO_CONNECTORS:
-        settings.PORTICO_CONNECTORS.append(entry)
+DEMO = "demo=tests.mcp_endpoint.demo:Demo"
+if DEMO not in settings.PORTICO_CONNECTORS:
+    settings.PORTICO_CONNECTORS.append(DEMO)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
-"""What the official conformance suite expects a server to offer; names and texts are the suite's."""
+"""The suite's tools, resources and prompts that only answer. Names and texts are the suite's."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -19,42 +19,65 @@ from connectors.results import (
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 WAV = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAA="
+STEP_S = 0.05  # between two notifications of one call, as the suite describes it
+
+# What the suite looks for in a listed schema, word for word (SEP-1613, SEP-2106).
+JSON_SCHEMA = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "$defs": {
+        "address": {
+            "$anchor": "addressDef",
+            "type": "object",
+            "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
+        }
+    },
+    "properties": {
+        "name": {"type": "string"},
+        "address": {"$ref": "#/$defs/address"},
+        "contactMethod": {"type": "string", "enum": ["phone", "email"]},
+        "phone": {"type": "string"},
+        "email": {"type": "string"},
+    },
+    "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
+    "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
+    "then": {"required": ["phone"]},
+    "else": {"required": ["email"]},
+    "additionalProperties": False,
+}
 
 
-class Fixtures(Connector):
-    slug = "fixtures"
-    title = "Fixtures"
-    description = "What the conformance suite calls."
-    built_in = True
+class Contents(Connector):
+    """Every kind of content, progress, log lines, mirrored headers."""
 
     @tool(title="Text", hint="R")
     async def test_simple_text(self, ctx: Context) -> str:
-        """A text."""
+        """Answers with a text."""
         return "This is a simple text response for testing."
 
     @tool(title="Image", hint="R")
     async def test_image_content(self, ctx: Context) -> ToolResult:
-        """An image."""
+        """Answers with an image."""
         return ToolResult(content=(Image(PNG, "image/png"),))
 
     @tool(title="Audio", hint="R")
     async def test_audio_content(self, ctx: Context) -> ToolResult:
-        """A sound."""
+        """Answers with a sound."""
         return ToolResult(content=(Audio(WAV, "audio/wav"),))
 
-    @tool(title="Resource", hint="R")
+    @tool(title="Embedded resource", hint="R")
     async def test_embedded_resource(self, ctx: Context) -> ToolResult:
-        """An embedded resource."""
+        """Answers with an embedded resource."""
         contents = ResourceContents(
-            "test://embedded-resource", "text/plain", text="This is an embedded resource."
+            "test://embedded-resource", "text/plain", text="This is an embedded resource content."
         )
         return ToolResult(content=(EmbeddedResource(contents),))
 
     @tool(title="Mixed", hint="R")
     async def test_multiple_content_types(self, ctx: Context) -> ToolResult:
-        """Several kinds at once."""
+        """Answers with a text, an image and a resource."""
         contents = ResourceContents(
-            "test://mixed-content-resource", "application/json", text='{"test":"data"}'
+            "test://mixed-content-resource", "application/json", text='{"test":"data","value":123}'
         )
         return ToolResult(content=(Text("Multiple content types test:"), Image(PNG, "image/png"),
                                    EmbeddedResource(contents)))  # fmt: skip
@@ -66,38 +89,50 @@ class Fixtures(Connector):
 
     @tool(title="Progress", hint="R")
     async def test_tool_with_progress(self, ctx: Context) -> str:
-        """Tells progress."""
+        """Tells its progress."""
         for done in (0, 50, 100):
-            await ctx.progress(done, 100, f"{done} of 100")
-            await asyncio.sleep(0.01)
-        return "done"
+            await ctx.progress(done, 100, f"Completed step {done} of 100")
+            await asyncio.sleep(STEP_S)
+        return "Tool with progress executed successfully"
 
-    @tool(title="Logging", hint="R")
+    @tool(title="Log lines", hint="R")
     async def test_tool_with_logging(self, ctx: Context) -> str:
         """Sends log lines."""
         for line in ("Tool execution started", "Tool processing data", "Tool execution completed"):
             await ctx.log("info", line)
-            await asyncio.sleep(0.01)
-        return "done"
+            await asyncio.sleep(STEP_S)
+        return "Tool with logging executed successfully"
 
-    @tool(title="Logging", hint="R")
+    @tool(title="Log line", hint="R")
     async def test_logging_tool(self, ctx: Context) -> str:
-        """Sends a log line."""
-        await ctx.log("info", "a line")
-        return "done"
+        """Sends a log line to whoever asked for some."""
+        await ctx.log("info", "A log line of test_logging_tool")
+        return "Tool with logging executed successfully"
 
-    @tool(title="Elicitation", hint="R")
-    async def test_streaming_elicitation(self, ctx: Context) -> str:
-        """Tells progress, then answers."""
-        await ctx.progress(1, 1, "asking")
-        return "done"
+    @tool(title="Reconnection", hint="R")
+    async def test_reconnection(self, ctx: Context) -> str:
+        """Answers at once: streams of a request are not resumed here, so none is closed in the middle."""
+        return "Reconnection test completed"
 
-    @tool(title="Header", hint="R")
+    @tool(title="Mirrored header", hint="R")
     async def test_x_mcp_header(
         self, ctx: Context, region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]
     ) -> str:
         """Mirrors its argument into a header."""
-        return region
+        return f"region={region}"
+
+    @tool(title="JSON Schema", hint="R", input_schema=JSON_SCHEMA)
+    async def json_schema_2020_12_tool(
+        self,
+        ctx: Context,
+        name: str = "",
+        address: dict[str, Any] | None = None,
+        contactMethod: str = "",
+        phone: str = "",
+        email: str = "",
+    ) -> str:
+        """Has a schema with many words of 2020-12."""
+        return "json_schema_2020_12_tool"
 
     @resource("test://static-text", title="Text", mime_type="text/plain")
     async def static_text(self, ctx: Context) -> str:
@@ -114,23 +149,34 @@ class Fixtures(Connector):
         """Data by id."""
         return {"id": id, "templateTest": True, "data": f"Data for ID: {id}"}
 
+    @resource("test://watched-resource", title="Watched", mime_type="text/plain", subscribable=True)
+    async def watched(self, ctx: Context) -> str:
+        """A text that clients may watch."""
+        return "Watched resource content"
+
     @prompt("test_simple_prompt", title="Simple")
     async def simple(self, ctx: Context) -> str:
-        """No arguments."""
+        """A prompt without arguments."""
         return "This is a simple prompt for testing."
 
     @prompt("test_prompt_with_arguments", title="Arguments")
     async def with_arguments(self, ctx: Context, arg1: str, arg2: str) -> str:
-        """Two arguments."""
+        """A prompt with two arguments."""
         return f"Prompt with arguments: arg1='{arg1}', arg2='{arg2}'"
 
     @prompt("test_prompt_with_embedded_resource", title="Resource")
     async def with_resource(self, ctx: Context, resourceUri: str) -> list[PromptMessage]:
-        """An embedded resource."""
+        """A prompt with an embedded resource."""
         contents = ResourceContents(resourceUri, "text/plain", text="Embedded resource content for testing.")
-        return [PromptMessage("user", EmbeddedResource(contents)), PromptMessage("user", Text("Process it."))]
+        return [
+            PromptMessage("user", EmbeddedResource(contents)),
+            PromptMessage("user", Text("Please process the embedded resource above.")),
+        ]
 
     @prompt("test_prompt_with_image", title="Image")
     async def with_image(self, ctx: Context) -> list[PromptMessage]:
-        """An image."""
-        return [PromptMessage("user", Image(PNG, "image/png")), PromptMessage("user", Text("Analyze it."))]
+        """A prompt with an image."""
+        return [
+            PromptMessage("user", Image(PNG, "image/png")),
+            PromptMessage("user", Text("Please analyze the image above.")),
+        ]
