@@ -11,6 +11,7 @@ from django.urls import reverse
 from audit.models import AuditEvent
 from audit.moments import since_us, since_us_anywhere
 from connectors.models import Connection, HealthCheck
+from portico.admin.client_counts import client_panel
 from portico.admin.clients import client_configurations, mcp_url
 from portico.admin.current import Seat, seat_of
 from portico.admin.own_account import own_accounts
@@ -53,6 +54,7 @@ def tenant_context(seat: Seat, tenant: Tenant) -> dict[str, Any]:
         "members": Membership.objects.for_tenant(tenant).count(),
         "keys": keys.count(),
         "own_accounts": own_accounts(seat),
+        "client_counts": client_panel(tenant.pk) if may_audit else None,
         "troubled": sum(1 for row in connections if row["state"] == "bad"),
     }
     if seat.may(Role.ADMIN):

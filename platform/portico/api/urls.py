@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from portico.api import audit, connections, health, tenants, tools
+from portico.api import audit, clients, connections, health, tenants, tools
 
 TENANT = "tenants/<slug:slug>/"
 CONNECTION = f"{TENANT}connections/<slug:name>/"
@@ -36,6 +36,7 @@ v1 = [
         r"(?P<kind>tools|toolsets)/(?P<target>\w+)$",
         connections.ToolSwitchDetail.as_view(),
     ),
+    path(f"{TENANT}clients", clients.Clients.as_view()),
     path(f"{TENANT}audit", audit.Audit.as_view()),
     path(f"{TENANT}audit/export", audit.AuditExport.as_view()),
     path(f"{TENANT}tools", tools.Tools.as_view()),
