@@ -11,10 +11,10 @@ from typing import Any
 from common import tracing
 from common.tracing import Trace
 from connectors.pipeline import CallInfo
-from mcp_endpoint import messages, sdk, sessions
-from mcp_endpoint.channel import level_of
+from mcp_endpoint import backchannel, cancelling, messages, sdk, sessions
+from mcp_endpoint.levels import level_of
 from mcp_endpoint.sessions import Session
-from mcp_endpoint.turn import Turn, cancel_running
+from mcp_endpoint.turn import Turn
 from mcp_endpoint.wire import INVALID_REQUEST, ProtocolError
 from tenants.principals import Caller
 
@@ -60,9 +60,26 @@ async def turn_of(arrival: Arrival) -> Turn | None:
         version is not None and version not in sdk.HANDSHAKE_VERSIONS and method != "initialize"
     )
     if "method" not in message and ("result" in message or "error" in message) and not modern:
-        return None  # an answer to a request that we never sent
+        await _answered(arrival)
+        return None
     messages.check_envelope(message)
     return _modern(arrival, version or "") if modern else await _legacy(arrival, version)
+
+
+async def _answered(arrival: Arrival) -> None:
+    """Take the answer to a question of ours to the call that waits for it (handshake era)."""
+    session, token = arrival.session, arrival.headers.get(b"mcp-session-id")
+    if token is not None:
+        session = _known_session(token, arrival.caller)
+    if session is not None:
+        await backchannel.answer(session, arrival.caller.tenant.id, arrival.message)
+
+
+def _known_session(token: bytes, caller: Caller) -> Session:
+    session = sessions.open_session(token.decode("latin-1"), caller)
+    if session is None:
+        raise ProtocolError(INVALID_REQUEST, "Session not found; initialize again.", status=404)
+    return session
 
 
 def _modern(arrival: Arrival, version: str) -> Turn | None:
@@ -105,15 +122,13 @@ async def _legacy(arrival: Arrival, version: str | None) -> Turn | None:
     method: str = message["method"]
     token = arrival.headers.get(b"mcp-session-id")
     if token is not None and method != "initialize":
-        session = sessions.open_session(token.decode("latin-1"), caller)
-        if session is None:
-            raise ProtocolError(INVALID_REQUEST, "Session not found; initialize again.", status=404)
+        session = _known_session(token, caller)
     if session is not None:
         caller = sessions.named(caller, session.client)
     params = message.get("params")
     if "id" not in message:
         if method == "notifications/cancelled" and session is not None and params:
-            cancel_running(session, params.get("requestId"))
+            await cancelling.cancel(session, caller.tenant.id, params.get("requestId"))
         return None
     if session is not None:
         version = session.version  # clients were seen to send another one than they negotiated
@@ -125,7 +140,7 @@ async def _legacy(arrival: Arrival, version: str | None) -> Turn | None:
     turn.transport = arrival.transport
     trace = _trace(meta if type(meta) is dict else _NO_META, arrival)
     turn.info = CallInfo(arrival.request_id, trace.trace_id if trace else "", trace=trace)
-    turn.level = level_of(session.token if session else None)
+    turn.level = level_of(session)
     return turn
 
 
