@@ -14,7 +14,9 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from portico.client_config import client_configurations
 from tests import node
 from tests.clients.conftest import Tenant, at_home
-from tests.e2e.walks import a_year
+from tests.clients.work import work
+from tests.e2e.inspector import Inspector
+from tests.e2e.running import Place
 
 pytestmark = pytest.mark.e2e
 
@@ -63,7 +65,9 @@ def test_gemini_connects(bistro: Tenant, node_tools: Path, tmp_path: Path) -> No
     settings = tmp_path / ".gemini" / "settings.json"
     settings.parent.mkdir()
     settings.write_text(pasted(bistro, "Gemini CLI"))
-    assert re.search(r"bistro: .*- Connected", said(["gemini", "mcp", "list"], tmp_path))
+    # As somebody who said in this folder that it is trusted: in others it connects to nothing.
+    trust = {"GEMINI_CLI_TRUST_WORKSPACE": "true"}
+    assert re.search(r"bistro: .*- Connected", said(["gemini", "mcp", "list"], tmp_path, **trust))
 
 
 @asynccontextmanager
@@ -87,7 +91,7 @@ async def test_mcp_remote_carries_a_stdio_client(
     async with through_mcp_remote(
         tmp_path, *given["args"][2:3], mode, *given["args"][3:], **given["env"]
     ) as client:
-        at_home({**await work(client), "version": client.protocol_version}, version=version)
+        at_home(await work(client), version=version)
 
 
 async def test_mcp_remote_finds_the_older_transport(bistro: Tenant, node_tools: Path, tmp_path: Path) -> None:
@@ -96,34 +100,23 @@ async def test_mcp_remote_finds_the_older_transport(bistro: Tenant, node_tools: 
         at_home(await work(client))
 
 
-async def work(client: mcp.Client) -> dict[str, Any]:
-    """What every client is asked to do."""
+def test_the_inspectors_command_line_works_in_both_eras(
+    bistro: Tenant, node_tools: Path, tmp_path: Path
+) -> None:
+    with Inspector(node_tools, tmp_path, Place(bistro.slug, bistro.url, bistro.key)) as inspector:
+        for era in ("modern", "legacy", "auto"):
+            tools = [tool["name"] for tool in inspector.ask(era, "tools/list", "--strict")["tools"]]
 
-    async def call(name: str, **arguments: Any) -> Any:
-        return (await client.call_tool(name, arguments)).structured_content
+            def call(name: str, era: str = era, **arguments: Any) -> Any:
+                text = json.dumps(arguments)
+                told = inspector.ask(era, "tools/call", "--tool-name", name, "--tool-args-json", text)
+                return told["structuredContent"]
 
-    progress: list[Any] = []
-
-    async def note(done: float, total: float | None, message: str | None) -> None:
-        progress.append((done, total))
-
-    tools, cursor = [], None
-    while True:
-        page = await client.list_tools(cursor=cursor)
-        tools += [tool.name for tool in page.tools]
-        if (cursor := page.next_cursor) is None:
-            break
-    menu = await call("list_menu_items", limit=2)
-    goal = await call("create_goal", description="Greet through a bridge")
-    await call("cache_set", key="bridge", value={"text": "größer"})
-    cached = await call("cache_get", key="bridge")
-    read = (await client.read_resource("restaurant://menu_items/MARGHE01")).contents[0].text
-    await client.call_tool("generate_report", {"report_type": "sales", **a_year()}, progress_callback=note)
-    return {
-        "tools": tools,
-        "menu": menu,
-        "goal": goal,
-        "cached": cached,
-        "resource": read,
-        "progress": progress,
-    }
+            menu = call("list_menu_items", limit=2)
+            goal = call("create_goal", description="Greet from the inspector")
+            call("cache_set", key="inspector", value={"text": "größer"})
+            read = inspector.ask(era, "resources/read", "--uri", "restaurant://menu_items/MARGHE01")
+            at_home({
+                "tools": tools, "menu": menu, "goal": goal, "cached": call("cache_get", key="inspector"),
+                "resource": read["contents"][0]["text"],
+            })  # fmt: skip

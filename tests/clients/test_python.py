@@ -4,8 +4,18 @@ import pytest
 
 from tests.clients.conftest import Tenant, at_home
 from tests.clients.places import run_python
+from tests.clients.work import work
+from tests.e2e.running import Place, connected
 
 pytestmark = pytest.mark.e2e
+
+
+@pytest.mark.parametrize(
+    ("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25"), ("2026-07-28", "2026-07-28")]
+)
+async def test_the_sdk_2_works_in_each_of_its_modes(bistro: Tenant, mode: str, version: str) -> None:
+    async with connected(Place(bistro.slug, bistro.url, bistro.key), mode) as client:
+        at_home(await work(client), version=version)
 
 
 def test_the_sdk_1_lists_calls_reads_and_hears_progress(bistro: Tenant, tmp_path) -> None:
