@@ -22,6 +22,10 @@ def new_call_id() -> str:
     return f"{stamp[:8]}-{stamp[8:]}-{0x7000 | getrandbits(12):04x}-{tail}"
 
 
+# The outcome of a call that ended with questions to the person: nothing was executed yet.
+ASKED = "asked"
+# Of a write that was sent and then given up: the system may have been changed.
+UNKNOWN = "unknown"
 PLATFORM_CHAIN = "platform"
 
 

@@ -83,7 +83,7 @@ class AuditEvent(models.Model):
     name = models.CharField(max_length=200, default="")  # tool, resource URI, prompt, or the changed object
     arguments = models.TextField(default="")  # JSON after redaction, cut; enters the hash by its keyed digest
     arguments_digest = models.CharField(max_length=64, default="")
-    outcome = models.CharField(max_length=12, default="")  # ok, error, denied, cancelled, started
+    outcome = models.CharField(max_length=12, default="")  # see audit.events; an attempt: started
     error_type = models.CharField(max_length=20, default="")
     message = models.CharField(max_length=500, default="")
     duration_us = models.BigIntegerField(default=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
-from audit.events import now_us
+from audit.events import ASKED, now_us
 from audit.models import AuditEvent, from_us, to_us
 from audit.moments import since_us, until_us
 
@@ -72,8 +72,8 @@ def search_condition(text: str) -> Q:
 class CallView:
     """An attempt and its completion as one call. ``event`` has the fields to show.
 
-    ``outcome`` is ``unknown`` when an attempt has no completion: the system may have been
-    changed, and nobody can tell from here.
+    ``outcome`` is ``unknown`` when an attempt has no completion, or was cancelled after it was
+    sent: the system may have been changed, and nobody can tell from here.
     """
 
     event: AuditEvent
@@ -94,7 +94,7 @@ class CallView:
 
     @property
     def outcome(self) -> str:
-        """ok, error, denied, cancelled, or unknown."""
+        """ok, error, denied, cancelled, asked, or unknown."""
         return self.done.outcome if self.done is not None else "unknown"
 
     @property
@@ -166,7 +166,7 @@ def stats(tenant: Any, hours: int = 24) -> Stats:
     """The figures of a home page, over whole hours up to and with the running one."""
     first = now_us() // HOUR_US - hours + 1
     rows = AuditEvent.objects.for_tenant(tenant).filter(since_us(tenant, first * HOUR_US)).order_by()
-    calls = rows.filter(kind__in=CALL_KINDS, phase="done")
+    calls = rows.filter(kind__in=CALL_KINDS, phase="done").exclude(outcome=ASKED)
     series = {
         row["hour"]: (row["calls"], row["errors"])
         for row in calls.annotate(hour=F("at_us") / HOUR_US)

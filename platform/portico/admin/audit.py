@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils.functional import cached_property
@@ -29,7 +30,9 @@ from portico.admin.current import seat_of
 from portico.admin.site import site
 from tenants.principals import Role
 
-OUTCOMES = {"ok": "ok", "error": "bad", "denied": "warn", "cancelled": "warn", "unknown": "bad"}
+OUTCOMES = {
+    "ok": "ok", "error": "bad", "denied": "warn", "cancelled": "warn", "asked": "", "unknown": "bad",
+}  # fmt: skip
 SPANS = {
     "hour": timedelta(hours=1),
     "day": timedelta(days=1),
@@ -95,7 +98,7 @@ class OutcomeFilter(admin.SimpleListFilter):
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """All outcomes; ``unknown`` is an attempt without a completion."""
+        """All outcomes; ``unknown`` is an attempt without a completion too."""
         return [(outcome, outcome) for outcome in OUTCOMES]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -103,7 +106,7 @@ class OutcomeFilter(admin.SimpleListFilter):
         if not self.value():
             return queryset
         if self.value() == "unknown":
-            return queryset.filter(phase="attempt")
+            return queryset.filter(Q(phase="attempt") | Q(outcome="unknown"))
         return queryset.filter(phase="done", outcome=self.value())
 
 

@@ -8,6 +8,7 @@ from django.db.models import Count, F, Q, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 
+from audit.events import ASKED
 from audit.models import AuditEvent
 from audit.moments import since_us, since_us_anywhere
 from connectors.models import Connection, HealthCheck
@@ -127,7 +128,7 @@ class Activity:
             .annotate(hour=F("at_us") / HOUR_US)
             .values("hour")
             .annotate(
-                calls=Count("id", filter=Q(kind__in=CALL_KINDS)),
+                calls=Count("id", filter=Q(kind__in=CALL_KINDS) & ~Q(outcome=ASKED)),
                 errors=Count("id", filter=Q(kind__in=CALL_KINDS, outcome="error")),
                 denied=Sum("count", filter=Q(kind__in=REFUSAL_KINDS)),
             )
@@ -189,7 +190,7 @@ def platform_overview() -> dict[str, Any]:
         .order_by()
         .values("tenant")
         .annotate(
-            calls=Count("id", filter=Q(kind__in=CALL_KINDS)),
+            calls=Count("id", filter=Q(kind__in=CALL_KINDS) & ~Q(outcome=ASKED)),
             errors=Count("id", filter=Q(kind__in=CALL_KINDS, outcome="error")),
             denied=Sum("count", filter=Q(kind__in=REFUSAL_KINDS)),
         )

@@ -24,33 +24,35 @@ RANKS = {
 }
 
 
+# The lists of a role's rule, with what the form calls them.
+KINDS = {"allow": "Only these tools", "deny": "Never these tools", "confirm": "Only after the person agrees"}
+Lists = dict[str, list[str]]
+
+
 class PermissionForm(PorticoForm):
     """Patterns of the four roles."""
 
     groups = tuple(
-        (role.value.title(), RANKS[role], (f"{role.value}_allow", f"{role.value}_deny")) for role in Role
+        (role.value.title(), RANKS[role], tuple(f"{role.value}_{kind}" for kind in KINDS)) for role in Role
     )
 
     def __init__(self, *args: Any, seat: Seat, **kwargs: Any) -> None:
         rows = {row.role: row for row in ToolPermission.objects.for_tenant(seat.here)}
-        self.stored = {
-            role.value: (list(rows[role].allow), list(rows[role].deny)) if role in rows else ([], [])
+        self.stored: dict[str, Lists] = {
+            role.value: {kind: list(getattr(rows[role], kind)) if role in rows else [] for kind in KINDS}
             for role in Role
         }
         super().__init__(*args, **kwargs)
-        for role, (allow, deny) in self.stored.items():
-            self.fields[f"{role}_allow"] = LinesField(label="Only these tools", initial=allow)
-            self.fields[f"{role}_deny"] = LinesField(label="Never these tools", initial=deny)
+        for role, lists in self.stored.items():
+            for kind, label in KINDS.items():
+                self.fields[f"{role}_{kind}"] = LinesField(label=label, initial=lists[kind])
         from portico.admin.forms import dress
 
         dress(self)
 
-    def changed_roles(self) -> dict[str, tuple[list[str], list[str]]]:
+    def changed_roles(self) -> dict[str, Lists]:
         """The roles whose patterns differ from what is stored."""
-        given = {
-            role: (self.cleaned_data[f"{role}_allow"], self.cleaned_data[f"{role}_deny"])
-            for role in self.stored
-        }
+        given = {role: {kind: self.cleaned_data[f"{role}_{kind}"] for kind in KINDS} for role in self.stored}
         return {role: lists for role, lists in given.items() if lists != self.stored[role]}
 
 
@@ -90,10 +92,8 @@ class ToolPermissionAdmin(ServiceAdmin):
         role = ""
         try:
             with transaction.atomic():
-                for role, (allow, deny) in form.changed_roles().items():
-                    services.permission_set(
-                        tenant=seat.here, role=role, allow=allow, deny=deny, actor=actor_of(request)
-                    )
+                for role, lists in form.changed_roles().items():
+                    services.permission_set(tenant=seat.here, role=role, **lists, actor=actor_of(request))
         except SERVICE_ERRORS as error:
             field = f"{role}_{getattr(error, 'field', '') or ''}"
             form.add_error(field if field in form.fields else None, str(error))

@@ -49,6 +49,11 @@ class ArgumentsForm(PorticoForm):
             widget=forms.HiddenInput,
             initial="form",
         )
+        self.fields["confirm"] = forms.BooleanField(
+            required=False,
+            label="I agree to this call",
+            help_text="This tool runs only after somebody has agreed to the call.",
+        )
         required = set(schema.get("required", ()))
         for name, sub in schema.get("properties", {}).items():
             self.fields[_PREFIX + name] = _field(name, resolve(sub, schema), name in required, schema)

@@ -13,8 +13,9 @@ from django.urls import NoReverseMatch, reverse
 
 from audit.models import AuditEvent
 from connectors import services
+from connectors.asking import CapabilityMissing
 from connectors.base import ToolSpec
-from connectors.catalogue import explain, tool_subject
+from connectors.catalogue import catalogue_of, explain, tool_subject
 from connectors.models import Connection
 from connectors.pipeline import CallInfo, ServiceUnavailable, UnknownTool, call_tool, new_request_id
 from connectors.results import Audio, EmbeddedResource, Image, ResourceLink, Text, ToolResult
@@ -169,12 +170,13 @@ def tool_view(
         initial={"run_as": chosen},
     )
     outcome = None
+    confirm = caller is not None and entry.name in catalogue_of(snapshot, caller).confirm
     if request.method == "POST":
         if not seat.is_member or not admin.has_view_permission(request, connection):
             raise PermissionDenied("You are no member of this tenant, so you call none of its tools.")
         admin.demand_same_tenant(request)
         if caller is not None and form.is_valid():
-            outcome = _run(caller, entry, form.arguments())
+            outcome = _run(caller, entry, form.arguments(), confirmed=form.cleaned_data["confirm"])
     return admin.page(
         request,
         "portico/tool.html",
@@ -190,22 +192,27 @@ def tool_view(
         caller=caller,
         decision=explain(snapshot, caller, view, tool_subject(entry)) if caller else None,
         outcome=outcome,
+        confirm=confirm,
         back_url=admin.url("tools", connection.pk),
         schema=json.dumps(entry.spec.input_schema, indent=2, ensure_ascii=False),
     )
 
 
-def _run(caller: Caller, entry: ToolEntry, arguments: dict[str, Any]) -> dict[str, Any]:
+def _run(caller: Caller, entry: ToolEntry, arguments: dict[str, Any], *, confirmed: bool) -> dict[str, Any]:
     """Call the tool as any client would and say what came of it."""
     request_id = new_request_id()
     started = time.perf_counter()
     outcome: dict[str, Any] = {"arguments": json.dumps(arguments, indent=2, ensure_ascii=False)}
     try:
-        result = async_to_sync(call_tool)(caller, entry.name, arguments, info=CallInfo(request_id=request_id))
+        info = CallInfo(request_id=request_id, confirmed=confirmed)
+        result = async_to_sync(call_tool)(caller, entry.name, arguments, info=info)
         outcome |= {"ok": not result.is_error, "parts": shown_parts(result), "cache": result.cache}
     except UnknownTool:
         refusal = "This caller may not use the tool; to them it looks as if it did not exist."
         outcome |= {"ok": False, "parts": [{"text": refusal}]}
+    except CapabilityMissing:
+        text = "This tool needs a client that speaks MCP: it asks its client, or runs as a task."
+        outcome |= {"ok": False, "parts": [{"text": text}]}
     except ServiceUnavailable as error:
         outcome |= {"ok": False, "parts": [{"text": str(error)}]}
     outcome["milliseconds"] = f"{(time.perf_counter() - started) * 1000:.1f}"

@@ -166,10 +166,15 @@ class PermissionSerializer(serializers.ModelSerializer[ToolPermission]):
 
     allow = serializers.ListField(child=serializers.CharField(max_length=100), required=False, default=list)
     deny = serializers.ListField(child=serializers.CharField(max_length=100), required=False, default=list)
+    confirm = serializers.ListField(
+        child=serializers.CharField(max_length=100),
+        required=False,
+        help_text="Tools whose calls the person behind the client must agree to; left as it is where absent.",
+    )
 
     class Meta:
         model = ToolPermission
-        fields = ["role", "allow", "deny"]
+        fields = ["role", "allow", "deny", "confirm"]
         read_only_fields = ["role"]
 
 
@@ -245,6 +250,11 @@ class CallWrite(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=200)
     arguments = serializers.DictField(required=False, default=dict)
     tenant = serializers.CharField(max_length=40, required=False)
+    confirm = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="That the person agreed to this very call; tools that demand it refuse without.",
+    )
 
 
 class CallResult(serializers.Serializer[Any]):

@@ -294,6 +294,7 @@ class PermissionDetail(View):
             role=role,
             allow=values.get("allow", []),
             deny=values.get("deny", []),
+            confirm=values.get("confirm"),
             actor=self.access().actor,
         )
         return Response(shapes.PermissionSerializer(row).data)

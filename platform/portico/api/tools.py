@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from connectors.asking import CapabilityMissing
 from connectors.catalogue import catalogue_of
 from connectors.pipeline import CallInfo, UnknownTool, call_tool
 from connectors.results import Audio, EmbeddedResource, Image, ResourceLink, Text
@@ -57,8 +58,18 @@ class CallTool(View):
         request_id = request.headers.get("X-Request-Id", "")[:64] or uuid.uuid4().hex
         try:
             result = async_to_sync(call_tool)(
-                caller, values["name"], values["arguments"], info=CallInfo(request_id=request_id)
+                caller,
+                values["name"],
+                values["arguments"],
+                info=CallInfo(request_id=request_id, confirmed=values["confirm"]),
             )
+        except CapabilityMissing as error:
+            raise Problem(
+                409,
+                "Not over this way",
+                "This tool needs a client that speaks MCP: it asks its client, or runs as a task.",
+                code="capability_missing",
+            ) from error
         except UnknownTool as error:
             raise Problem(
                 404,
