@@ -5,13 +5,13 @@ names the tool, the connection and the arguments, without their secrets; each ar
 on its own, so that a long one hides no other.
 """
 
-import asyncio
 import json
 from typing import Any, Final
 
 from common.redaction import redact
 from connectors.asking import Answer, CapabilityMissing, Elicit
 from connectors.context import Channel
+from connectors.deadlines import Deadline
 from connectors.errors import NotPermitted, TimedOut
 from connectors.snapshot import ToolEntry
 
@@ -31,7 +31,7 @@ async def confirm(entry: ToolEntry, arguments: dict[str, Any], channel: Channel,
     """
     question = Elicit(question_of(entry, arguments), _FORM, strict=True)
     try:
-        async with asyncio.timeout(timeout):
+        async with Deadline(timeout):
             answers = await channel.ask({KEY: question})
     except TimeoutError as error:
         raise TimedOut(

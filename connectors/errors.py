@@ -119,6 +119,22 @@ class CircuitOpen(ConnectorError):
     status_code = 503
 
 
+class ServerStopping(ConnectorError):
+    """Portico is being stopped or restarted, and the call took longer than it waits."""
+
+    type = "server_stopping"
+    status_code = 503
+
+    def __init__(self, *, writes: bool = False) -> None:
+        super().__init__(
+            "The server is stopping and did not wait for the end of this call.",
+            retryable=not writes,
+            hint="It may have taken effect; look before you repeat it."
+            if writes
+            else "Try again in a moment.",
+        )
+
+
 class ReadOnly(ConnectorError):
     """A write was asked for where only reading is allowed."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
-from audit.events import Event
+from audit.events import ASKED, UNKNOWN, Event
 from audit.services import event_of, record, record_denied, record_later
 from common import tracing
 from common.tracing import Trace
@@ -24,7 +24,15 @@ from connectors.base import ToolSpec
 from connectors.catalogue import Catalogue, catalogue_of, explain, tool_subject
 from connectors.confirming import DECLINED, REQUIRED, confirm
 from connectors.context import CallContext, Channel
-from connectors.errors import ConnectorError, InternalError, InvalidInput, NotPermitted, TimedOut
+from connectors.deadlines import Deadline
+from connectors.errors import (
+    ConnectorError,
+    InternalError,
+    InvalidInput,
+    NotPermitted,
+    ServerStopping,
+    TimedOut,
+)
 from connectors.limits import take_call
 from connectors.problems import MAX_PROBLEMS, problems_of
 from connectors.results import Text, ToolResult
@@ -34,7 +42,6 @@ from tenants.principals import Caller
 
 logger = logging.getLogger(__name__)
 
-ASKED = "asked"  # the outcome of a call that ended with questions to the person
 REFUSED = (DECLINED, REQUIRED)
 # How long the record of a call that was executed waits for a database that went away.
 AUDIT_PATIENCE_S = 10.0
@@ -181,8 +188,10 @@ class _Call:
         )  # fmt: skip
         self.touched = True
         try:
-            async with asyncio.timeout(timeout):
+            async with Deadline(timeout):
                 return shape(await self.entry.run(context, **kwargs))
+        except ServerStopping:
+            raise ServerStopping(writes=spec.writes) from None
         except (ConnectorError, InputRequired, CapabilityMissing):
             raise
         except TimeoutError as error:
@@ -260,8 +269,12 @@ class _Call:
         await self.finish(ToolResult())
 
     def finish_cancelled(self) -> None:
-        """Queue the completion of a call whose client gave up; nobody waits for it."""
-        record_cancelled(self.event, self.started)
+        """Queue the completion of a call whose client gave up; nobody waits for it.
+
+        What a write that was already sent has done, nobody can tell from here.
+        """
+        sent = self.touched and self.entry.spec.writes
+        record_cancelled(self.event, self.started, sent=sent)
 
 
 def said_of(asked: InputRequired) -> str:
@@ -269,10 +282,13 @@ def said_of(asked: InputRequired) -> str:
     return ", ".join(f"{ask.method} ({key[:60]})" for key, ask in asked.requests.items())[:500]
 
 
-def record_cancelled(event: Event, started: float) -> None:
+def record_cancelled(event: Event, started: float, *, sent: bool = False) -> None:
     """Queue the row of what was begun at ``started`` (``time.perf_counter()``) and then given up."""
     event.duration_us = int((time.perf_counter() - started) * 1_000_000)
     event.outcome = "cancelled"
+    if sent:
+        event.outcome, event.error_type = UNKNOWN, "cancelled"
+        event.message = "Cancelled after it was sent: look at the system before you repeat it."
     try:
         record_later(event, deadline=time.monotonic() + AUDIT_PATIENCE_S)
     except QueueFullError:  # the cancellation itself must go on

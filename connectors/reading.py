@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from django.conf import settings
 
-from audit.events import Event
+from audit.events import ASKED, Event
 from audit.services import event_of, record
 from common.db import in_db
 from common.writer import QueueFullError, WriterUnavailableError
@@ -20,9 +20,9 @@ from connectors.artifacts import artifact_get
 from connectors.asking import CapabilityMissing, InputRequired
 from connectors.base import PromptSpec, ResourceSpec
 from connectors.context import CallContext, Channel
+from connectors.deadlines import Deadline
 from connectors.errors import ConnectorError, InternalError, InvalidInput, NotFound, NotPermitted, TimedOut
 from connectors.pipeline import (
-    ASKED,
     NO_CHANNEL,
     NO_INFO,
     CallInfo,
@@ -234,7 +234,7 @@ def _event(caller: Caller, info: CallInfo, kind: str, name: str, connection: str
 async def _guarded(work: Awaitable[T], what: str) -> T:
     """Run a connector's method with the deadline; its own mistakes become InternalError."""
     try:
-        async with asyncio.timeout(settings.PORTICO_CALL_TIMEOUT_S):
+        async with Deadline(settings.PORTICO_CALL_TIMEOUT_S):
             return await work
     except (ConnectorError, InputRequired, CapabilityMissing):
         raise
