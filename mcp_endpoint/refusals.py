@@ -11,6 +11,7 @@ from collections import OrderedDict
 from audit.services import event_of, record_later
 from common.writer import QueueFullError
 from connectors.pipeline import CallInfo
+from mcp_endpoint import sdk
 from tenants.principals import Caller
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,9 @@ _noted: "OrderedDict[tuple[object, ...], int]" = OrderedDict()
 
 def note_refusal(caller: Caller, info: CallInfo, *, method: str, code: int, message: str) -> None:
     """Queue a row for a refused request, unless the same mistake has one of this minute already."""
-    mistake = (caller.tenant.id, caller.principal_id, caller.key_id, method[:64], code)
+    # Names that are the client's own invention are one kind: new ones come without end.
+    kind = method if method in sdk.METHODS else ""
+    mistake = (caller.tenant.id, caller.principal_id, caller.key_id, kind, code)
     minute = int(time.time() // 60)
     if _noted.get(mistake) == minute:
         return
