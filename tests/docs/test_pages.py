@@ -56,7 +56,9 @@ def test_every_decision_has_a_row_and_a_number_of_its_own():
 
 def test_every_connector_has_its_page_and_each_of_its_tools_is_named_there():
     index = pages()["docs/index.md"].read_text()
-    for slug in BUILT_IN:
+    for slug, path in BUILT_IN.items():
+        if not path.startswith("connectors."):
+            continue  # another test's own
         page = f"docs/connectors/{slug}.md"
         assert page in PAGES, f"{slug} has no page"
         assert f"connectors/{slug}.md" in index
