@@ -10,7 +10,7 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/platform
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run reset-access doctor dev test lint types layers migrations \
-	test-sqlite test-postgres format e2e bench conformance conformance-serve requirements
+	test-sqlite test-postgres format e2e fuzz bench conformance conformance-serve requirements
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ format: .venv/.installed-dev ## Format the code and apply safe fixes
 
 e2e: .venv/.installed-dev ## Only the tests that drive a running Portico
 	$(BIN)/python -m pytest -q -m e2e
+
+fuzz: .venv/.installed-dev ## Throw many more random requests at the endpoint than the suite does
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q tests/mcp_endpoint/test_properties.py tests/mcp_endpoint/test_properties_socket.py
 
 bench: .venv/.installed-dev ## Measure against the SDK's bare app; writes var/bench.json
 	$(BIN)/python -m benchmarks
