@@ -1,0 +1,5 @@
+"""``python -m portico_stdio``."""
+
+from portico_stdio.cli import main
+
+main()
