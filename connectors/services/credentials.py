@@ -77,11 +77,11 @@ def credential_delete(
     return bool(removed)
 
 
-def credential_fields(connection: Connection) -> list[str]:
-    """Names of the secrets that are stored for everybody, never their values."""
+def credential_fields(connection: Connection, principal: Principal | None = None) -> list[str]:
+    """Names of the secrets that are stored for everybody or for one principal, never their values."""
     row = (
         Credential.objects.for_tenant(connection.tenant_id)
-        .filter(connection=connection, principal=None, kind="settings")
+        .filter(connection=connection, principal=principal, kind="settings")
         .first()
     )
     return sorted(name for name, value in _read(connection.tenant, row).items() if value) if row else []

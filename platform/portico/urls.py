@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from portico.admin import site
+from portico.connect import connect
 from portico.health import healthz, readyz
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,5 +15,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("mcp_endpoint.urls")),
     path("", include("connectors.urls")),
     path("api/", include("portico.api.urls")),
+    path("t/<slug:slug>/connect/<slug:name>/", connect, name="connect"),
     path("admin/", site.urls),
 ]
