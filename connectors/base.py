@@ -52,6 +52,7 @@ from connectors.specs import (
     resource_spec,
     tool_spec,
 )
+from connectors.tokens import token_field
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,11 @@ class Context(Protocol):
         ...
 
     async def credential(self) -> dict[str, Any]:
-        """The decrypted credential for this call, or an empty dict where there is none."""
+        """The credential for this call, or an empty dict where there is none.
+
+        It may be made of a token that the caller brought for this request alone
+        (:meth:`Connector.token_credential`): never keep it beyond the call.
+        """
         ...
 
     async def save_file(self, name: str, mime_type: str, data: bytes) -> "SavedFile":
@@ -315,6 +320,15 @@ class Connector:
     async def check(self, ctx: Context) -> CheckResult:
         """Test the connection: who are we there, what may we do. Overridden by each connector."""
         return CheckResult(True, "This connector needs no outside system.")
+
+    @classmethod
+    def token_credential(cls, token: str) -> dict[str, Any]:
+        """A credential made of nothing but a token that the caller brought for one request.
+
+        By default the field of :attr:`Credentials` that is named token, api_token,
+        access_token or key has it. Overridden where a bare token means something else.
+        """
+        return {token_field(cls.Credentials): token}
 
     @classmethod
     def on_created(cls, connection: ConnectionRef) -> None:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from connectors import deferred
 from connectors.base import PromptSpec, ResourceSpec
 from connectors.permissions import Decision, Subject, decide
 from connectors.snapshot import ConnectionView, TenantSnapshot, ToolEntry
@@ -16,12 +17,15 @@ MAX_CATALOGUES = 256
 class Catalogue:
     """The permitted part of a snapshot, in the order of the lists (by exposed name).
 
+    ``tools`` are those that can be called by name; ``listed`` are what ``tools/list`` shows,
+    which in deferred mode are the two of :mod:`connectors.deferred`.
     ``digest`` changes whenever a list may have changed, so it keys cached list answers;
     ``lists`` holds one of each list, of the tools, prompts and resources, for whoever is to be
     told which one changed.
     """
 
     tools: tuple[ToolEntry, ...]
+    listed: tuple[ToolEntry, ...]
     callable_tools: Mapping[str, ToolEntry]
     prompts: Mapping[str, tuple[ConnectionView, PromptSpec]]
     resources: tuple[tuple[ConnectionView, ResourceSpec], ...]
@@ -44,7 +48,14 @@ def explain(
     snapshot: TenantSnapshot, caller: Caller, connection: ConnectionView, subject: Subject
 ) -> Decision:
     """The decision with all its steps, for "why may or may not this caller use it"."""
-    return decide(caller, connection.rules, subject, tenant=snapshot.tenant, role_rules=snapshot.role_rules)
+    return decide(
+        caller,
+        connection.rules,
+        subject,
+        tenant=snapshot.tenant,
+        role_rules=snapshot.role_rules,
+        endpoints=snapshot.endpoints,
+    )
 
 
 def tool_subject(entry: ToolEntry) -> Subject:
@@ -84,17 +95,32 @@ def _compiled(snapshot: TenantSnapshot, caller: Caller) -> Catalogue:
         for view, spec in snapshot.resources
         if explain(snapshot, caller, view, Subject(spec.name)).allowed
     )
+    searched = is_deferred(snapshot, caller)
     instructions = _instructions(tools)
+    if searched:
+        instructions = f"{deferred.INSTRUCTIONS}\n{instructions}"
+    digest = _digest(snapshot, tools, prompts, resources, instructions)
+    listed = deferred.entries(snapshot.tenant, tools, digest) if searched else tools
     return Catalogue(
         tools=tools,
-        callable_tools={**by_alias, **{entry.name: entry for entry in tools}},
+        listed=listed,
+        callable_tools={**by_alias, **{entry.name: entry for entry in (*tools, *listed)}},
         prompts=prompts,
         resources=resources,
         instructions=instructions,
-        digest=_digest(snapshot, tools, prompts, resources, instructions),
-        lists=_list_digests(snapshot, tools, prompts, resources),
+        digest=digest,
+        lists=_list_digests(listed, prompts, resources),
         confirm=frozenset(entry.name for entry, confirm in allowed if confirm),
     )
+
+
+def is_deferred(snapshot: TenantSnapshot, caller: Caller) -> bool:
+    """Whether tools are to be searched for instead of listed: a named endpoint says so for itself."""
+    selection = caller.selection
+    if selection is not None and selection.endpoint:
+        rules = snapshot.endpoints.get(selection.endpoint)
+        return rules is not None and rules.deferred
+    return snapshot.tenant.deferred_tools
 
 
 def _instructions(tools: tuple[ToolEntry, ...]) -> str:
@@ -124,7 +150,6 @@ def _digest(
 
 
 def _list_digests(
-    snapshot: TenantSnapshot,
     tools: tuple[ToolEntry, ...],
     prompts: Mapping[str, tuple[ConnectionView, PromptSpec]],
     resources: tuple[tuple[ConnectionView, ResourceSpec], ...],
@@ -135,10 +160,7 @@ def _list_digests(
         return f"{shown}:{view.connector_slug}:{view.connector.version}"
 
     rows = (
-        [
-            f"deferred:{snapshot.tenant.deferred_tools}",
-            *(of(entry.connection, entry.name) for entry in tools),
-        ],
+        [of(entry.connection, entry.name) for entry in tools],
         [of(view, name) for name, (view, _) in prompts.items()],
         [of(view, view.exposed_uri(spec.uri)) for view, spec in resources],
     )

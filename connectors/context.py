@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -14,12 +14,15 @@ from common.vault import decrypt
 from connectors.artifacts import artifact_save
 from connectors.asking import Answer, Ask, Elicit, ElicitURL
 from connectors.base import SavedFile
+from connectors.connecting import have_connected
 from connectors.errors import AuthenticationFailed, NotPermitted
 from connectors.models import Connection, Credential
 from connectors.snapshot import ConnectionView, StoredCredential, TenantKey
+from connectors.tokens import Tokens, discreet, header_of, token_for
 from tenants.models import Tenant
 from tenants.principals import Caller
 
+T = TypeVar("T")
 CREDENTIAL_PURPOSE = "credential"
 
 
@@ -70,6 +73,7 @@ class CallContext:
         "_call_id",
         "_channel",
         "_onward",
+        "_token",
         "_trace",
         "_view",
         "caller",
@@ -88,6 +92,7 @@ class CallContext:
         *,
         trace: Trace | None = None,
         call_id: str = "",
+        tokens: Tokens | None = None,
     ) -> None:
         self.caller = caller
         self.connection = view.ref
@@ -98,6 +103,7 @@ class CallContext:
         self._trace = trace
         self._call_id = call_id
         self._onward: dict[str, str] | None = None
+        self._token = token_for(view, tokens) if tokens else None
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Tell how far the work is."""
@@ -134,10 +140,19 @@ class CallContext:
     async def credential(self) -> dict[str, Any]:
         """The credential for this call: the shared one, or the caller's own; never another person's.
 
-        Raises AuthenticationFailed where the connection needs one and has none.
+        A token that the caller brought for this request stands before all others. Raises
+        AuthenticationFailed where the connection needs one and has none.
         """
+        if self._token is not None:
+            return self._view.connector.token_credential(self._token.get_secret_value())
         mode = self._view.credential_mode
         if mode == Connection.CredentialMode.NONE:
+            if self._view.token_names and self._view.connector.Credentials is not None:
+                raise AuthenticationFailed(
+                    f"The connection {self.connection.slug} has no credential of its own.",
+                    code="token_required",
+                    hint=f"Send the system's token with the request, in the header {header_of(self._view)}.",
+                )
             return {}
         if mode == Connection.CredentialMode.SHARED:
             stored, key = self._view.credential, self._view.key
@@ -149,6 +164,8 @@ class CallContext:
             stored, key = await in_db(
                 _personal_credential, self.connection.tenant_id, self.connection.id, self.caller.principal_id
             )
+            if stored is None:
+                await have_connected(self.caller, self.connection, self._channel)
         if stored is None:
             raise AuthenticationFailed(
                 f"The connection {self.connection.slug} has no credential yet.",
@@ -156,6 +173,10 @@ class CallContext:
                 hint="An admin adds it on the connection's page.",
             )
         return decrypted(key, stored)
+
+    def discreet(self, work: Awaitable[T], what: str) -> Awaitable[T]:
+        """The work of this call; where it has a caller's token, nothing that goes wrong tells it."""
+        return work if self._token is None else discreet(work, self._token, what)
 
     async def save_file(self, name: str, mime_type: str, data: bytes) -> SavedFile:
         """Keep a file that the tool made; see :func:`connectors.artifacts.artifact_save`."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from tenants.patterns import matches
-from tenants.principals import Caller, Role, TenantRef
+from tenants.principals import Caller, Role, Selection, TenantRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,26 @@ class ConnectionRules:
     toolsets: Mapping[str, bool] = field(default_factory=dict)
     tools: Mapping[str, bool] = field(default_factory=dict)
     seen_tools: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRules:
+    """What a named endpoint offers; ``toolsets`` and ``include`` both empty means everything.
+
+    ``toolsets`` holds slugs of connections and ``connection:toolset``, ``include`` patterns
+    ``connection:tool``; being in one of them is enough.
+    """
+
+    slug: str
+    name: str = ""
+    enabled: bool = True
+    toolsets: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    read_only: bool = False
+    deferred: bool = False
+
+
+NO_ENDPOINTS: Mapping[str, EndpointRules] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +98,13 @@ def decide(
     *,
     tenant: TenantRef,
     role_rules: Mapping[Role, RoleRule],
+    endpoints: Mapping[str, EndpointRules] = NO_ENDPOINTS,
 ) -> Decision:
     """Decide for ``caller``, and for its actor where it is a run-as: both must be allowed."""
     steps = list(_ground_rules(connection, subject, tenant))
     steps += _caller_rules(caller, connection, subject, role_rules)
+    if caller.selection is not None:
+        steps += _selection_rules(caller.selection, connection, subject, endpoints)
     actor = caller.actor
     while actor is not None:  # a run-as started by a run-as: everybody in the row must be allowed
         steps += [
@@ -190,6 +213,41 @@ def _caller_rules(
             "access key", caller.rights.allow, caller.rights.deny, connection.slug, subject.name
         )
     return steps
+
+
+def _selection_rules(
+    selection: Selection,
+    connection: ConnectionRules,
+    subject: Subject,
+    endpoints: Mapping[str, EndpointRules],
+) -> Iterator[Step]:
+    """What the address that the caller uses leaves of it."""
+    what = f"{connection.slug}:{subject.name}"
+    for names in selection.chosen:
+        hit = _in_toolsets(names, connection, subject)
+        text = f"The request's toolsets ({', '.join(names)}) have {'' if hit else 'not '}{what}."
+        yield Step("request toolsets", hit, text)
+    if not selection.endpoint:
+        return
+    rules = endpoints.get(selection.endpoint)
+    if rules is None or not rules.enabled:
+        yield Step("endpoint", False, f"There is no endpoint {selection.endpoint} that is switched on.")
+        return
+    if rules.toolsets or rules.include:
+        hit = _in_toolsets(rules.toolsets, connection, subject) or any(
+            matches(pattern, connection.slug, subject.name) for pattern in rules.include
+        )
+        text = f"The endpoint {rules.slug} {'has' if hit else 'does not have'} {what}."
+        yield Step("endpoint", hit, text)
+    if rules.read_only and subject.writes:
+        yield Step("endpoint read-only", False, f"The endpoint {rules.slug} is read-only.")
+
+
+def _in_toolsets(names: Sequence[str], connection: ConnectionRules, subject: Subject) -> bool:
+    """Whether the connection is named, or its toolset that this belongs to."""
+    return connection.slug in names or (
+        bool(subject.toolset) and f"{connection.slug}:{subject.toolset}" in names
+    )
 
 
 def _pattern_rules(

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from audit.services import event_of, record, record_denied, record_later
 from common import tracing
 from common.tracing import Trace
 from common.writer import QueueFullError, WriterUnavailableError, writer
+from connectors import deferred
 from connectors.asking import CapabilityMissing, InputRequired
 from connectors.base import ToolSpec
 from connectors.catalogue import Catalogue, catalogue_of, explain, tool_subject
@@ -38,6 +39,7 @@ from connectors.problems import MAX_PROBLEMS, problems_of
 from connectors.results import Text, ToolResult
 from connectors.shape import shape
 from connectors.snapshot import TenantSnapshot, ToolEntry, snapshot_of
+from connectors.tokens import Tokens
 from tenants.principals import Caller
 
 logger = logging.getLogger(__name__)
@@ -71,6 +73,8 @@ class CallInfo:
     ``call_id`` is given where the call had its name before it began (a task); ``as_task``
     says that it runs as a task, or that the client takes a task for an answer; ``trace`` is
     the place in the caller's trace; ``confirmed`` that the person agreed to this very call.
+    ``tokens`` are those of the systems behind connections that the caller brought, by the names
+    that :func:`connectors.tokens.token_names` knows.
     """
 
     request_id: str = ""
@@ -80,6 +84,7 @@ class CallInfo:
     as_task: bool = False
     trace: Trace | None = None
     confirmed: bool = False
+    tokens: Tokens | None = field(default=None, repr=False)
 
 
 NO_INFO = CallInfo()
@@ -106,9 +111,14 @@ async def call_tool(
     """
     snapshot = await snapshot_of(caller.tenant.id)
     own = catalogue_of(snapshot, caller)
+    wrapped = None
+    if name == deferred.CALL and (wrapped := deferred.opened(own.callable_tools, name, arguments)):
+        name, arguments = wrapped
     entry = own.find(name)
     if entry is None:
         await _record_refusal(snapshot, caller, name, arguments, info)
+        if wrapped:
+            return error_result(deferred.not_found(name), info.request_id)
         raise UnknownTool(name)
     call = _Call(caller, entry, arguments, info)
     try:
@@ -184,12 +194,15 @@ class _Call:
         timeout = self.info.timeout or spec.timeout or settings.PORTICO_CALL_TIMEOUT_S
         context = CallContext(
             self.caller, self.entry.connection, channel, self.info.request_id, time.monotonic() + timeout,
-            trace=self.info.trace, call_id=self.event.call_id,
+            trace=self.info.trace, call_id=self.event.call_id, tokens=self.info.tokens,
         )  # fmt: skip
         self.touched = True
         try:
             async with Deadline(timeout):
-                return shape(await self.entry.run(context, **kwargs))
+                work = self.entry.run(context, **kwargs)
+                if self.info.tokens:
+                    work = context.discreet(work, self.entry.name)
+                return shape(await work)
         except ServerStopping:
             raise ServerStopping(writes=spec.writes) from None
         except (ConnectorError, InputRequired, CapabilityMissing):

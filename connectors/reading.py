@@ -56,7 +56,7 @@ class InvalidArguments(ValueError):
     """A prompt's arguments are missing or unknown; the message names them."""
 
 
-async def list_resources(caller: Caller) -> list[ResourceEntry]:
+async def list_resources(caller: Caller, *, info: CallInfo = NO_INFO) -> list[ResourceEntry]:
     """All resources that the caller may read: the static ones and what the listers find."""
     entries: list[ResourceEntry] = []
     for view, spec in (await catalogue(caller)).resources:
@@ -69,8 +69,9 @@ async def list_resources(caller: Caller) -> list[ResourceEntry]:
         if spec.lister is None:
             continue
         lister = getattr(view.connector, spec.lister)
+        context = _context(caller, view, NO_CHANNEL, info)
         try:
-            listed = await _guarded(lister(_context(caller, view, NO_CHANNEL, NO_INFO)), spec.uri)
+            listed = await _guarded(context.discreet(lister(context), spec.uri), spec.uri)
         except ConnectorError as error:  # one system that is away must not hide the others' resources
             logger.warning("Resources of connection %s are not listed: %s", view.ref.slug, error.type)
             continue
@@ -131,7 +132,8 @@ async def get_prompt(
         await _write(event, executed=False)
         raise InvalidArguments(problem)
     method = getattr(view.connector, spec.method)
-    said = await _recorded(event, method(_context(caller, view, channel, info), **arguments))
+    context = _context(caller, view, channel, info)
+    said = await _recorded(event, context.discreet(method(context, **arguments), spec.name))
     messages = [PromptMessage("user", Text(said))] if isinstance(said, str) else list(said)
     return spec.description, messages
 
@@ -151,6 +153,8 @@ async def complete(
     argument: str,
     value: str,
     context: dict[str, str],
+    *,
+    info: CallInfo = NO_INFO,
 ) -> list[str]:
     """Up to 100 values for an argument that begin as ``value`` does; empty where nothing is known."""
     own = await catalogue(caller)
@@ -166,9 +170,9 @@ async def complete(
                 break
     if view is None or not method:
         return []
-    values = await _guarded(
-        getattr(view.connector, method)(_context(caller, view, NO_CHANNEL, NO_INFO), value, context), ref
-    )
+    given = _context(caller, view, NO_CHANNEL, info)
+    work = getattr(view.connector, method)(given, value, context)
+    values = await _guarded(given.discreet(work, ref), ref)
     return list(values)[:MAX_COMPLETIONS]
 
 
@@ -193,7 +197,8 @@ async def _read(
     channel: Channel,
     info: CallInfo,
 ) -> list[ResourceContents]:
-    value = await getattr(view.connector, spec.method)(_context(caller, view, channel, info), **variables)
+    context = _context(caller, view, channel, info)
+    value = await context.discreet(getattr(view.connector, spec.method)(context, **variables), uri)
     return _contents(uri, spec.mime_type, value)
 
 
@@ -222,7 +227,15 @@ async def _read_file(caller: Caller, uri: str, file_id: str) -> list[ResourceCon
 
 def _context(caller: Caller, view: ConnectionView, channel: Channel, info: CallInfo) -> CallContext:
     timeout = info.timeout or settings.PORTICO_CALL_TIMEOUT_S
-    return CallContext(caller, view, channel, info.request_id, time.monotonic() + timeout, trace=info.trace)
+    return CallContext(
+        caller,
+        view,
+        channel,
+        info.request_id,
+        time.monotonic() + timeout,
+        trace=info.trace,
+        tokens=info.tokens,
+    )
 
 
 def _event(caller: Caller, info: CallInfo, kind: str, name: str, connection: str) -> Event:

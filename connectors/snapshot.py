@@ -7,7 +7,7 @@ announced for its tenant; building is single flight per tenant.
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -17,9 +17,11 @@ from django.db import transaction
 
 from common.db import in_db
 from connectors.base import ConnectionRef, Connector, PromptSpec, ResourceSpec, ToolSpec
-from connectors.models import Connection, Credential, ToolPermission, ToolSwitch
-from connectors.permissions import ConnectionRules, RoleRule
+from connectors.models import Connection, Credential, Endpoint, ToolPermission, ToolSwitch
+from connectors.permissions import ConnectionRules, EndpointRules, RoleRule
 from connectors.registry import UnknownConnectorError, connector_class
+from connectors.selection import canonical
+from connectors.tokens import token_names
 from tenants.changes import watcher
 from tenants.models import Tenant
 from tenants.principals import Role, TenantRef
@@ -67,6 +69,8 @@ class ConnectionView:
     credential_mode: str
     credential: StoredCredential | None
     key: TenantKey
+    # Under which names callers may bring a token of their own; none where they may not.
+    token_names: tuple[str, ...] = ()
 
     def exposed(self, name: str) -> str:
         """A tool's or prompt's name as clients see it."""
@@ -108,8 +112,11 @@ class TenantSnapshot:
     prompts: Mapping[str, tuple[ConnectionView, PromptSpec]]
     resources: tuple[tuple[ConnectionView, ResourceSpec], ...]
     role_rules: Mapping[Role, RoleRule]
+    endpoints: Mapping[str, EndpointRules] = field(default_factory=dict)
     # What connectors.catalogue compiled from this snapshot, by callers' rights.
     catalogues: "OrderedDict[tuple[object, ...], Any]" = field(default_factory=OrderedDict)
+    # What connectors.selection read from queries and headers, by their text.
+    selections: "OrderedDict[tuple[object, ...], Any]" = field(default_factory=OrderedDict)
 
     def connection(self, slug: str) -> ConnectionView | None:
         """The connection with this slug."""
@@ -180,12 +187,14 @@ def _build(tenant_id: UUID, former: TenantSnapshot | None) -> TenantSnapshot:
         rows = list(Connection.objects.for_tenant(tenant_id).order_by("slug"))
         switches = list(ToolSwitch.objects.for_tenant(tenant_id))
         rules = list(ToolPermission.objects.for_tenant(tenant_id))
+        endpoints = list(Endpoint.objects.for_tenant(tenant_id))
         credentials = {
             row.connection_id: StoredCredential(row.pk, row.version, bytes(row.ciphertext))
             for row in Credential.objects.for_tenant(tenant_id).filter(principal=None, kind="settings")
         }
     kept = {view.ref: view.connector for view in former.connections} if former else {}
     key = TenantKey(tenant.pk, bytes(tenant.wrapped_data_key))
+    slugs = frozenset(row.slug for row in rows)
     views = []
     for row in rows:
         ref = connection_ref(row, tenant.time_zone)
@@ -206,9 +215,12 @@ def _build(tenant_id: UUID, former: TenantSnapshot | None) -> TenantSnapshot:
                 credential_mode=row.credential_mode,
                 credential=credentials.get(row.pk),
                 key=key,
+                token_names=token_names(row.slug, row.connector, row.is_primary, slugs)
+                if row.caller_token
+                else (),
             )
         )
-    return _compile(tenant, tuple(views), rules)
+    return _compile(tenant, tuple(views), rules, endpoints)
 
 
 def _instance(row: Connection, ref: ConnectionRef) -> Connector:
@@ -217,7 +229,7 @@ def _instance(row: Connection, ref: ConnectionRef) -> Connector:
 
 
 def _compile(
-    tenant: Tenant, views: tuple[ConnectionView, ...], rules: list[ToolPermission]
+    tenant: Tenant, views: tuple[ConnectionView, ...], rules: list[ToolPermission], endpoints: list[Endpoint]
 ) -> TenantSnapshot:
     tools: dict[str, ToolEntry] = {}
     aliases: dict[str, ToolEntry] = {}
@@ -230,7 +242,7 @@ def _compile(
                 spec,
                 view,
                 getattr(view.connector, spec.method),
-                _validator(view, spec),
+                validator_of(view, spec),
             )
             tools[entry.name] = entry
             aliases.update({view.exposed(alias): entry for alias in spec.aliases})
@@ -247,6 +259,21 @@ def _compile(
         role_rules={
             Role(row.role): RoleRule(tuple(row.allow), tuple(row.deny), tuple(row.confirm)) for row in rules
         },
+        endpoints={row.slug: endpoint_rules(row, views) for row in endpoints},
+    )
+
+
+def endpoint_rules(row: Endpoint, views: Iterable[ConnectionView]) -> EndpointRules:
+    """A named endpoint as the decision function knows it; names of connectors mean their first connection."""
+    known = [(view.ref.slug, view.connector_slug, view.ref.is_primary) for view in views]
+    return EndpointRules(
+        slug=row.slug,
+        name=row.name,
+        enabled=row.enabled,
+        toolsets=tuple(canonical(name, known) for name in row.toolsets),
+        include=tuple(row.include),
+        read_only=row.read_only,
+        deferred=row.deferred,
     )
 
 
@@ -280,7 +307,7 @@ def _refuse_remote(uri: str) -> Any:
     raise ValueError(f"Schemas must not refer to {uri}.")
 
 
-def _validator(view: ConnectionView, spec: ToolSpec) -> Any:
+def validator_of(view: ConnectionView, spec: ToolSpec) -> Any:
     """A tool's compiled argument schema, one per connector class and version for all tenants."""
     key = (view.connector_slug, view.connector.version, spec.name)
     found = _validators.get(key)

@@ -13,6 +13,7 @@ from common.tracing import Trace
 from connectors.pipeline import CallInfo
 from mcp_endpoint import backchannel, cancelling, messages, sdk, sessions
 from mcp_endpoint.levels import level_of
+from mcp_endpoint.narrowing import tokens_of
 from mcp_endpoint.sessions import Session
 from mcp_endpoint.turn import Turn
 from mcp_endpoint.wire import INVALID_REQUEST, ProtocolError
@@ -111,7 +112,8 @@ def _modern(arrival: Arrival, version: str) -> Turn | None:
     turn = Turn(caller, True, version, message["id"], method, params)
     turn.transport = arrival.transport
     trace = _trace(meta, arrival)
-    turn.info = CallInfo(arrival.request_id, trace.trace_id if trace else "", trace=trace)
+    tokens = tokens_of(headers, arrival.lines)
+    turn.info = CallInfo(arrival.request_id, trace.trace_id if trace else "", trace=trace, tokens=tokens)
     turn.level = meta.get(sdk.LOG_LEVEL_KEY)
     return turn
 
@@ -139,7 +141,8 @@ async def _legacy(arrival: Arrival, version: str | None) -> Turn | None:
     meta = params.get("_meta")
     turn.transport = arrival.transport
     trace = _trace(meta if type(meta) is dict else _NO_META, arrival)
-    turn.info = CallInfo(arrival.request_id, trace.trace_id if trace else "", trace=trace)
+    tokens = tokens_of(arrival.headers, arrival.lines)
+    turn.info = CallInfo(arrival.request_id, trace.trace_id if trace else "", trace=trace, tokens=tokens)
     turn.level = level_of(session)
     return turn
 

@@ -41,8 +41,6 @@ async def exchange(request: Inbound, wire: Wire) -> Reply | None:
         extra = visit.extra
         if request.transport != "mcp" and (request.transport, request.http_method) != ("sse", "POST"):
             return await sse.serve(visit, wire)
-        if request.endpoint:
-            raise ProtocolError(INVALID_REQUEST, "There is no such endpoint.", status=404)
         if request.http_method == "POST":
             return await _post(visit, wire)
         if request.http_method == "GET":

@@ -29,9 +29,9 @@ MAX_COMPLETIONS = 100
 
 
 async def list_tools(turn: Turn) -> Json:
-    """The tools that the caller may use, by exposed name."""
+    """The tools that the caller may use, by exposed name; in deferred mode the two that find and call them."""
     catalogue = await pipeline.catalogue(turn.caller)
-    part = _page(turn, "tools/list", catalogue.tools, lambda entry: entry.name)
+    part = _page(turn, "tools/list", catalogue.listed, lambda entry: entry.name)
     return _listed(turn, "tools", [shapes.tool(entry.name, entry.spec) for entry in part])
 
 
@@ -59,7 +59,7 @@ async def run_tool(turn: Turn) -> ToolResult:
 
 async def list_resources(turn: Turn) -> Json:
     """The resources that the caller may read."""
-    entries = await reading.list_resources(turn.caller)
+    entries = await reading.list_resources(turn.caller, info=turn.info)
     part = _page(turn, "resources/list", entries, lambda entry: entry.uri)
     return _listed(turn, "resources", [shapes.resource(entry) for entry in part])
 
@@ -130,6 +130,7 @@ async def complete(turn: Turn) -> Json:
             argument["name"],
             argument["value"],
             context,
+            info=turn.info,
         )
     except ConnectorError as error:
         raise _failed(turn, error) from error

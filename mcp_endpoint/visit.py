@@ -15,7 +15,7 @@ from django.conf import settings
 
 from common.log_context import request_context, tenant_context
 from connectors.pipeline import CallInfo
-from mcp_endpoint import messages, origin, sdk
+from mcp_endpoint import messages, narrowing, origin, sdk
 from mcp_endpoint.refusals import note_refusal
 from mcp_endpoint.wire import (
     INTERNAL_ERROR,
@@ -92,7 +92,11 @@ class Visit:
         self.extra = ((b"x-request-id", self.request_id.encode()), *self.extra)
 
     async def authenticate(self) -> Caller:
-        """The caller behind the bearer secret. Raises ProtocolError with 401 or 503."""
+        """The caller behind the bearer secret, narrowed to what the request asks for.
+
+        Raises ProtocolError: 401 or 503, and for a caller that is known 404 for an unknown
+        endpoint and 400 for unknown toolsets.
+        """
         held = self.headers.get(b"authorization")
         secret = access.presented_key(held.decode("latin-1")) if held is not None else None
         address = _address(self.request.peer, self._forwarded(), tuple(settings.PORTICO_TRUSTED_PROXIES))
@@ -104,6 +108,10 @@ class Visit:
             raise unavailable(str(error)) from None
         tenant_context.set(caller.tenant.slug)
         self.caller = caller
+        request = self.request
+        asks = request.endpoint or request.query or narrowing.HEADER in self.headers
+        if asks and request.transport != "messages":  # those have what their stream asked for
+            self.caller = caller = await narrowing.narrowed(caller, request)
         return caller
 
     def _forwarded(self) -> str | None:

@@ -70,6 +70,19 @@ class KeyRights:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """The part of its tools that a caller asked for, by a named endpoint, a query or a header: it only narrows.
+
+    ``endpoint`` is the slug of a named endpoint ("" for the tenant's own). Each member of
+    ``chosen`` is one list of connections (their slugs) and toolsets (``connection:toolset``);
+    what is used has to be in every list.
+    """
+
+    endpoint: str = ""
+    chosen: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Who changes configuration, for the audit and for the rules of the services.
 
@@ -118,6 +131,7 @@ class Caller:
     client: ClientInfo = field(default_factory=ClientInfo)
     actor: "Caller | None" = None
     via: str = "mcp"  # mcp, api, admin, chat or task: the door this caller came through
+    selection: Selection | None = None  # None for everything
 
     def using(self, client: ClientInfo) -> Self:
         """The same caller with its client's name and version."""
@@ -126,5 +140,7 @@ class Caller:
     @property
     def rights_key(self) -> tuple[object, ...]:
         """Equal for callers that may use exactly the same tools: the key of memoised lists."""
-        own = (self.role, self.rights)
+        own: tuple[object, ...] = (self.role, self.rights)
+        if self.selection is not None:
+            own = (*own, self.selection)
         return own if self.actor is None else (*own, *self.actor.rights_key)
