@@ -54,8 +54,12 @@ def _end_beat(**_: Any) -> None:
 
 app = Celery("portico")
 app.set_default()  # "current" is a matter of each thread; calls are queued from several
+_url = _broker(settings.CELERY_BROKER_URL)
 _options: dict[str, Any] = {
-    "broker_url": _broker(settings.CELERY_BROKER_URL),
+    "broker_url": _url,
+    # Celery itself prefers the variable CELERY_BROKER_URL, as it was written, to broker_url.
+    "broker_read_url": _url,
+    "broker_write_url": _url,
     "broker_transport_options": {"global_keyprefix": "portico:celery:", "visibility_timeout": 3600},
     "broker_connection_retry_on_startup": True,
     # JSON alone: a pickled message would run code of whoever can write to the broker.
