@@ -13,6 +13,7 @@ from pathlib import Path
 
 from connectors.base import Connector, Context, Roots, tool
 from connectors.errors import Conflict
+from portico.celery import app
 from tests.live import ROOT, environment
 
 ENTRY = "jobs=tests.mcp_endpoint.jobs:Jobs"
@@ -96,12 +97,30 @@ class Jobs(Connector):
         return f"hello {answer.content['name']}"
 
 
+def own_queue() -> str:
+    """The broker of this test process alone: the processes of one test run share a Redis.
+
+    Whatever is queued in this process goes there from now on.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 12 + 3
+    url = os.environ["REDIS_URL"]
+    socket = url.startswith("unix://")
+    mine = f"{url}?virtual_host={number}" if socket else url.rpartition("/")[0] + f"/{number}"
+    app.conf.broker_write_url = mine.replace("unix://", "redis+socket://", 1)
+    return mine
+
+
+QUEUE = own_queue()
+
+
 class Worker:
     """A Celery worker on the test database, without beat."""
 
     def __init__(self, folder: Path, *, at_once: int = 2, **more: str) -> None:
         self.log = folder / "celery.log"
-        env = environment(PORTICO_CONNECTORS=f"{os.environ['PORTICO_CONNECTORS']},{ENTRY}", **more)
+        env = environment(
+            PORTICO_CONNECTORS=f"{os.environ['PORTICO_CONNECTORS']},{ENTRY}", CELERY_BROKER_URL=QUEUE, **more
+        )
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "celery", "--quiet", "-A", "portico.celery", "worker",

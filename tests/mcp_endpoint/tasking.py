@@ -5,6 +5,7 @@ import atexit
 import time
 from typing import Any
 
+from audit.models import AuditEvent
 from mcp_endpoint.models import Task
 from tests.mcp_endpoint.speak import Answer, Place, Post, by_door, make_place, modern
 
@@ -57,6 +58,17 @@ def until(place: Place, task_id: str, *statuses: str, seconds: float = 20) -> di
         assert found["status"] not in OVER, found
         time.sleep(0.03)
     return found
+
+
+def text_of(found: dict[str, Any]) -> str:
+    text: str = found["result"]["content"][0]["text"]
+    return text
+
+
+def audited(place: Place, task_id: str) -> list[tuple[str, str]]:
+    """The rows of a task's call: phase and outcome."""
+    rows = AuditEvent.objects.for_calls(place.tenant, [task_id]).order_by("seq")
+    return [(row.phase, row.outcome) for row in rows]
 
 
 def row_of(place: Place, task_id: str) -> Task:
