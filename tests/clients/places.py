@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import node
-from tests.clients.versions import lock_of
+from tests.clients.versions import FROM_SOURCE, lock_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPTS = Path(__file__).resolve().parent
@@ -31,6 +31,8 @@ def python_of(name: str) -> Path:
             venv.create(folder / "venv", symlinks=True)
             uv = Path(sys.executable).parent / "uv"
             command = [uv, "pip", "install", "-q", "--python", interpreter, "--require-hashes", "-r", lock]
+            if name in FROM_SOURCE:
+                command += ["--no-binary", FROM_SOURCE[name]]
             try:
                 done = subprocess.run(
                     command, capture_output=True, text=True, timeout=INSTALL_S, check=False,

@@ -28,7 +28,10 @@ PYTHON = {
     "py1": {"mcp": "1.30.0", "langchain-mcp-adapters": "0.3.2"},
     "fastmcp": {"fastmcp": "4.1.2"},
     "agents": {"openai-agents": "0.24.0"},
+    "claude_agent": {"claude-agent-sdk": "0.2.187"},
 }
+# Built from source: its wheels bring a whole Claude Code, and the one from npm serves.
+FROM_SOURCE = {"claude_agent": "claude-agent-sdk"}
 
 
 def package_json() -> str:

@@ -4,10 +4,8 @@ import asyncio
 import base64
 import json
 import os
-import re
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -308,16 +306,6 @@ def test_the_documentations_calls_over_plain_http_work(running: House) -> None:
         assert done.returncode == 0, (page, done.stderr)
         answer = json.loads(done.stdout)
         assert answer["is_error"] is False and answer["structured_content"], (page, done.stdout)
-
-
-def test_the_documentations_program_works(running: House) -> None:
-    (program,) = (block.text for block in blocks("docs/clients.md") if block.language == "python")
-    done = subprocess.run(
-        [sys.executable, "-c", shown_as(running, program)],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert re.match(r"\d+ tools\n\[\{'item_id':", done.stdout), done.stdout
 
 
 def shown_as(running: House, text: str) -> str:
