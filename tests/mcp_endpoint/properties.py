@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,13 +48,13 @@ METHODS = st.sampled_from(
     ]
 )  # fmt: skip
 HEADER_BYTES = st.binary(max_size=12).map(lambda raw: bytes(byte for byte in raw if byte not in b"\r\n\x00"))
-# Words that mean something to the endpoint, where they belong and where they do not.
+# Words that mean something to the endpoint, where they belong and where they do not; copies, since examples change them.
 WORDS = st.sampled_from(
     [
         "demo_add", "demo_tell", "demo_everything", "demo_route", "demo://rows/1", "demo-ask", "ref/prompt", "info",
         "2026-07-28", HANDSHAKE, "2024-11-05", "2099-01-01", "probe_write", 1, {"a": 1}, META, [], {},
     ]
-)  # fmt: skip
+).map(deepcopy)  # fmt: skip
 ANYTHING = VALUES | WORDS
 
 ASKED: list[tuple[str, dict[str, Any]]] = [
