@@ -32,7 +32,9 @@ class ClientSerializer(serializers.Serializer[ClientCount]):
     transport = serializers.CharField(help_text="http, sse or stdio.")
     requests = serializers.IntegerField()
     calls = serializers.IntegerField(help_text="Requests that called a tool.")
-    errors = serializers.IntegerField(help_text="Requests that ended in an error, failed tools among them.")
+    errors = serializers.IntegerField(  # type: ignore[assignment]
+        help_text="Requests that ended in an error, failed tools among them."
+    )
     last_seen = serializers.SerializerMethodField()
 
     def get_last_seen(self, row: ClientCount) -> datetime:
