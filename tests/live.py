@@ -120,6 +120,9 @@ class Live(Server):
         except RuntimeError as error:
             self.stop()
             raise AssertionError(self.log.read_text()[-3000:]) from error
+        except BaseException:  # Ctrl-C while it starts
+            self.stop()
+            raise
 
     def line(self) -> Line:
         """A connection to whichever worker takes it."""

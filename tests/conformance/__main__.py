@@ -61,6 +61,9 @@ def serve(port: int) -> int:
             signal.pause()
     except KeyboardInterrupt:
         pass
+    except OSError as error:
+        print(f"Port {port} cannot be used ({error.strerror}); choose another.", file=sys.stderr)
+        return 1
     finally:
         URL_FILE.unlink(missing_ok=True)
     return 0
