@@ -21,6 +21,7 @@ from mcp_endpoint.outlets import FrameOutlet
 from mcp_endpoint.running import execute, failure
 from mcp_endpoint.sdk import progress_token
 from mcp_endpoint.sessions import Session
+from mcp_endpoint.subscriptions import LISTEN
 from mcp_endpoint.turn import RequestId, Turn
 from mcp_endpoint.visit import note, unavailable
 from mcp_endpoint.wire import INVALID_REQUEST, ProtocolError, error_frame
@@ -56,7 +57,7 @@ class Dialogue:
         self._send = send
         self._end = end
         self._headers = headers or {}
-        self._turns: dict[RequestId, Turn] = {}
+        self._turns: dict[RequestId, tuple[Turn, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._version = 0  # of the tenant, when the caller was looked at last
         self._ping = ping
@@ -115,8 +116,9 @@ class Dialogue:
 
     async def finish(self, seconds: float) -> None:
         """Let what runs come to its end, but no longer than ``seconds``; then :meth:`close`."""
-        if self._tasks and seconds > 0:
-            await asyncio.wait(set(self._tasks), timeout=seconds)
+        ending = {task for task in self._tasks if task.get_name() != LISTEN}  # those end with the stream
+        if ending and seconds > 0:
+            await asyncio.wait(ending, timeout=seconds)
         await self.close()
 
     async def close(self) -> None:
@@ -164,16 +166,21 @@ class Dialogue:
     def _cancel(self, message: dict[str, Any]) -> None:
         params = message.get("params")
         wanted = params.get("requestId") if type(params) is dict else None
-        turn = self._turns.get(wanted) if type(wanted) in (int, str) else None
-        if turn is not None:
+        turn, task = self._turns.get(wanted, (None, None)) if type(wanted) in (int, str) else (None, None)
+        if turn is None or task is None:
+            return
+        if turn.running:
             turn.cancel()
+        else:  # it has not begun, or its answer is on the way out
+            task.cancel()
+            del self._turns[turn.id]
 
     async def _begin(self, turn: Turn, message: dict[str, Any]) -> None:
         if turn.method == "initialize":  # what follows depends on what it negotiates
             await self._run(turn, message)
             return
-        self._turns[turn.id] = turn
-        task = asyncio.create_task(self._run(turn, message))
+        task = asyncio.create_task(self._run(turn, message), name=turn.method)
+        self._turns[turn.id] = (turn, task)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -189,7 +196,7 @@ class Dialogue:
         except Exception as error:
             logger.exception("an answer could not be sent", exc_info=error)
         finally:
-            if self._turns.get(turn.id) is turn:
+            if self._turns.get(turn.id, (None,))[0] is turn:
                 del self._turns[turn.id]
 
     async def _bind(self, caller: Caller, headers: tuple[tuple[bytes, bytes], ...]) -> None:

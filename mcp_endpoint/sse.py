@@ -9,7 +9,7 @@ from django.conf import settings
 
 from common.bus import MAX_BODY, MessageTooLargeError
 from common.signing import BadToken, seal, unseal
-from mcp_endpoint import messages, origin, sse_stream
+from mcp_endpoint import messages, narrowing, origin, sse_stream
 from mcp_endpoint.running import failure
 from mcp_endpoint.sessions import bound_to
 from mcp_endpoint.visit import RETRY_AFTER_S, Visit
@@ -67,6 +67,7 @@ async def serve(visit: Visit, wire: Wire) -> Reply | None:
                 INTERNAL_ERROR, "This development server cannot hold streams open; run Portico with make run.",
                 status=501,
             )  # fmt: skip
+        narrowing.tokens_of(visit.headers, request.lines)  # what is wrong with them is said now
         return await sse_stream.run(visit, wire, message_url(visit, caller))
     except ProtocolError as error:
         return visit.refused(error)

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
@@ -32,14 +32,18 @@ logger = logging.getLogger(__name__)
 DRAIN_S = 5.0  # what calls still get when the client has closed its side
 
 
-async def serve(caller: Caller, source: BinaryIO, sink: BinaryIO) -> None:
+async def serve(
+    caller: Caller, source: BinaryIO, sink: BinaryIO, headers: Mapping[bytes, bytes] | None = None
+) -> None:
     """Serve a caller until ``source`` ends, its key does, or the process is told to stop.
+
+    ``headers`` are upstream tokens as an HTTP client would send them, for all calls.
 
     Calls that still run when ``source`` ends get :data:`DRAIN_S` seconds. Every record of the
     audit is written when this returns. Raises ProtocolError where the caller may not come.
     """
     watcher.start()
-    conversation = _Conversation(caller, source, sink)
+    conversation = _Conversation(caller, source, sink, headers)
     try:
         await conversation.run()
     finally:
@@ -49,7 +53,9 @@ async def serve(caller: Caller, source: BinaryIO, sink: BinaryIO) -> None:
 class _Conversation:
     """The two threads and what goes between them."""
 
-    def __init__(self, caller: Caller, source: BinaryIO, sink: BinaryIO) -> None:
+    def __init__(
+        self, caller: Caller, source: BinaryIO, sink: BinaryIO, headers: Mapping[bytes, bytes] | None
+    ) -> None:
         self._source, self._sink = source, sink
         self._loop = asyncio.get_running_loop()
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -57,7 +63,7 @@ class _Conversation:
         self._ended = asyncio.Event()
         self._at_once = False  # nobody reads any more: let nothing finish
         self._pen = ThreadPoolExecutor(1, thread_name_prefix="portico-stdout")
-        self._dialogue = Dialogue(caller, self._send, self._end)
+        self._dialogue = Dialogue(caller, self._send, self._end, headers=headers)
 
     async def run(self) -> None:
         """Take lines until the end of input."""

@@ -229,7 +229,7 @@ def test_secrets_come_from_the_environment_alone():
     }  # fmt: skip
     for environment in (
         {}, {"PORTICO_ACCESS_KEY": " "}, {"PORTICO_ACCESS_KEY": "two words"},
-        {"PORTICO_ACCESS_KEY": KEY, "PORTICO_TOKEN_A_B": "x"}, {"PORTICO_ACCESS_KEY": KEY, "PORTICO_TOKEN_A": "é"},
+        {"PORTICO_ACCESS_KEY": KEY, "PORTICO_TOKEN_A.B": "x"}, {"PORTICO_ACCESS_KEY": KEY, "PORTICO_TOKEN_A": "é"},
     ):  # fmt: skip
         with pytest.raises(cli.Unusable) as caught:
             cli.secret_headers(environment)

@@ -5,10 +5,15 @@ import json
 from contextlib import asynccontextmanager
 
 import mcp
+import mcp_types as types
 import pytest
+from django.conf import settings as django_settings
 from mcp.client.sse import sse_client
+from pydantic import BaseModel, SecretStr
 
 from common.db import in_db
+from connectors.base import Connector, Context, tool
+from connectors.models import Connection
 from mcp_endpoint import sse, sse_stream
 from tenants import services
 from tests.factories import SYSTEM, make_connection, make_key
@@ -26,6 +31,27 @@ from tests.mcp_endpoint.speak import (
     modern,
     unique,
 )
+
+for entry in ("asker=tests.mcp_endpoint.asker:Asker", "bringer=tests.mcp_endpoint.test_sse:Bringer"):
+    if entry not in django_settings.PORTICO_CONNECTORS:
+        django_settings.PORTICO_CONNECTORS.append(entry)
+
+
+class Bringer(Connector):
+    slug = "bringer"
+    title = "Bringer"
+    description = "For tests: says how long a token is."
+    built_in = True
+
+    class Credentials(BaseModel):
+        token: SecretStr
+
+    @tool(title="Length", hint="R")
+    async def bringer_length(self, ctx: Context) -> dict[str, int]:
+        """How long the token is."""
+        credential = await ctx.credential()
+        return {"length": len(str(credential["token"]))}
+
 
 MODES = ["auto", "legacy", "2026-07-28"]
 
@@ -269,3 +295,70 @@ async def test_other_methods_and_media_types_are_refused(place):
     answer = await by_door(Post(f"{url}/sse", b"", [], "OPTIONS"))
     assert (answer.status, answer.headers["allow"]) == (204, "GET, POST, OPTIONS")
     assert "GET" in answer.headers["access-control-allow-methods"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_the_person_is_asked_on_the_stream(base_url, mode):
+    place = await in_db(make_place, connectors=("asker",))
+
+    async def fill(context, params):
+        return types.ElicitResult(action="accept", content={"name": "Ada"})
+
+    async with client_of(base_url, place, mode, elicitation_callback=fill) as client:
+        assert (await client.call_tool("asker_greet", {})).content[0].text == "Hello, Ada!"
+
+
+async def test_a_subscription_of_the_newest_revision_lives_on_the_stream(base_url):
+    place = await in_db(make_place)
+    async with (
+        client_of(base_url, place, "auto") as client,
+        client.listen(tools_list_changed=True) as subscription,
+    ):
+        await in_db(make_connection, place.tenant, "demo", slug="second")
+        event = await asyncio.wait_for(anext(aiter(subscription)), 10)
+        assert "tools" in repr(event).lower()
+        assert (await client.call_tool("demo_add", {"a": 1})).structured_content == {"total": 2}
+
+
+async def test_a_request_cancelled_at_once_never_answers(place, stream):
+    await asyncio.gather(
+        stream.post("tools/call", {"name": "demo_wait", "arguments": {"word": unique()}}, id=1),
+        stream.post("notifications/cancelled", {"requestId": 1}),
+        stream.post("ping", id=2),
+    )
+    await stream.answer(2)
+    await stream.post("ping", id=3)
+    await stream.answer(3)
+    assert [frame["id"] for frame in stream.frames] == [2, 3]
+
+
+async def test_tokens_of_the_get_count_for_the_whole_stream_and_those_of_a_message_for_nothing():
+    place = await in_db(bringing_place)
+    stream = await Streamed(place, x_bringer_token="mine").opened()
+    await stream.post("tools/call", {"name": "bringer_length"}, id=1)
+    assert (await stream.answer(1))["result"]["structuredContent"] == {"length": 4}
+    await stream.leave()
+    refused = await by_door(
+        Post(
+            f"/t/{place.tenant.slug}/sse",
+            b"",
+            list(headers_of(place, x_bringer_token="two words").items()),
+            "GET",
+        )
+    )
+    assert refused.status == 400
+
+
+def bringing_place():
+    place = make_place(connectors=("bringer",))
+    Connection.objects.for_tenant(place.tenant).filter(slug="bringer").update(caller_token=True)
+    return place
+
+
+async def test_a_named_selection_counts_for_the_whole_stream(place):
+    stream = await Streamed(place, x_mcp_toolsets="probe").opened()
+    await stream.post("tools/list", id=1)
+    names = [tool["name"] for tool in (await stream.answer(1))["result"]["tools"]]
+    assert names
+    assert all(name.startswith("probe") for name in names)
+    await stream.leave()

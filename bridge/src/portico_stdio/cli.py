@@ -91,9 +91,9 @@ def secret_headers(environment: Mapping[str, str]) -> dict[str, str]:
     for name, value in environment.items():
         slug = name.upper().removeprefix(TOKEN) if name.upper().startswith(TOKEN) else ""
         if slug and value.strip():
-            if not re.fullmatch(r"[A-Z][A-Z0-9]*", slug):
-                raise Unusable(f"{name}: a connection's slug has letters and digits alone.")
-            headers[f"X-{slug.title()}-Token"] = _visible(name, value.strip())
+            if not re.fullmatch(r"[A-Z][A-Z0-9_]*", slug):
+                raise Unusable(f"{name}: a connection's name has letters and digits alone.")
+            headers[f"X-{slug.title().replace('_', '-')}-Token"] = _visible(name, value.strip())
     return headers
 
 

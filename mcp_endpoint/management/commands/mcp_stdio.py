@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from django.contrib.auth import get_user_model
@@ -19,6 +20,7 @@ from tenants.principals import Caller
 from tenants.selectors import caller_of, membership_of
 
 KEY = "PORTICO_ACCESS_KEY"
+TOKEN = "PORTICO_TOKEN_"  # noqa: S105  a prefix of names
 ADDRESS = "127.0.0.1"  # whoever starts this is on this machine
 
 
@@ -54,7 +56,7 @@ class Command(BaseCommand):
             raise CommandError(f"Set {KEY} to an access key, or name who calls with --as.")
         connections.close_all()  # this thread asks the database nothing more
         try:
-            asyncio.run(stdio.serve(caller, sys.stdin.buffer, sink))
+            asyncio.run(stdio.serve(caller, sys.stdin.buffer, sink, _tokens(os.environ)))
         except ProtocolError as error:
             raise CommandError(error.message) from None
         finally:
@@ -63,6 +65,16 @@ class Command(BaseCommand):
         # The thread that reads may hang in a read for ever; all else is closed and written.
         sys.stderr.flush()
         os._exit(0)
+
+
+def _tokens(environment: Mapping[str, str]) -> dict[bytes, bytes]:
+    """The caller's own tokens, as the headers in which an HTTP client would bring them."""
+    found = {
+        name.removeprefix(TOKEN).lower().replace("_", "-"): value.strip()
+        for name, value in environment.items()
+        if name.startswith(TOKEN) and value.strip()
+    }
+    return {f"x-{name}-token".encode(): value.encode() for name, value in found.items()}
 
 
 def _claim_stdout() -> BinaryIO:
