@@ -9,16 +9,18 @@ from common.vault import KeyHolder, decrypt, encrypt
 from mcp_endpoint.asking import Rounds
 from mcp_endpoint.models import Task
 from mcp_endpoint.wire import dumps
+from tenants.principals import Selection
 
 _PAYLOAD, _QUESTIONS, _OUTCOME = "task-payload", "task-questions", "task-outcome"
 
 
 @dataclass(slots=True)
 class Payload:
-    """What a run needs: the arguments, and what is known of earlier rounds of questions."""
+    """What a run needs: the arguments, what is known of earlier rounds, the part of the tools that was asked for."""
 
     arguments: dict[str, Any] = field(repr=False)
     rounds: Rounds = field(default_factory=Rounds, repr=False)
+    selection: Selection | None = None
 
 
 @dataclass(slots=True)
@@ -36,18 +38,20 @@ Questions = dict[str, Question]  # by the id that the client sees, unique over t
 def seal_payload(key: KeyHolder, row: Task, payload: Payload) -> bytes:
     """Encrypt a payload for its row."""
     known = payload.rounds
-    parts = [payload.arguments, known.number, known.asked, known.answers, known.state, known.given]
+    chosen = payload.selection and [payload.selection.endpoint, payload.selection.chosen]
+    parts = [payload.arguments, chosen, known.number, known.asked, known.answers, known.state, known.given]
     return encrypt(key, row.pk, _PAYLOAD, dumps(parts))
 
 
 def open_payload(row: Task) -> Payload:
     """A row's payload, with the answers to its questions put in. Raises VaultError."""
-    arguments, *known = orjson.loads(decrypt(row.tenant, row.pk, _PAYLOAD, row.payload))
+    arguments, chosen, *known = orjson.loads(decrypt(row.tenant, row.pk, _PAYLOAD, row.payload))
     rounds = Rounds(*known)
     for question in open_questions(row).values():
         if question.answer is not None:
             rounds.given[question.key] = question.answer
-    return Payload(arguments, rounds)
+    selection = chosen and Selection(chosen[0], tuple(map(tuple, chosen[1])))
+    return Payload(arguments, rounds, selection)
 
 
 def seal_questions(row: Task, questions: Questions) -> bytes:

@@ -17,9 +17,10 @@ from django.utils import timezone
 
 from audit.services import record_denied
 from common.db import in_db
-from connectors import pipeline
+from connectors import deferred, pipeline
 from connectors.errors import ConnectorError, RateLimited
 from connectors.pipeline import error_result
+from connectors.tokens import token_for
 from mcp_endpoint import asking, sdk
 from mcp_endpoint.long_tasks import EXTENSION, MAX_OPEN, POLL_MS
 from mcp_endpoint.long_tasks.contents import Payload, open_outcome, open_questions
@@ -53,28 +54,31 @@ async def begin(turn: Turn) -> bytes | None:
 
     For clients that take tasks. What cannot be valid is answered in line, with its error.
     """
-    entry = (await pipeline.catalogue(turn.caller)).find(turn.params["name"])
+    own, params = await pipeline.catalogue(turn.caller), turn.params
+    name, arguments = params["name"], params.get("arguments") or {}
+    if name == deferred.CALL and (inside := deferred.opened(own.callable_tools, name, arguments)):
+        name, arguments = inside
+    entry = own.find(name)
     if entry is None or entry.spec.task == "no":
         return None
-    spec, params = entry.spec, turn.params
+    spec = entry.spec
     turn.info = replace(turn.info, as_task=True)
-    arguments = params.get("arguments") or {}
     if spec.ask_first and "requestState" not in params and "inputResponses" not in params:
         return None
     try:
         pipeline.validate(entry, arguments)
     except ConnectorError:
         return None
-    if _carries_tokens(turn):  # a caller's own token is never stored, so never waits in a queue
-        return None
-    payload = Payload(arguments, asking.restore(turn))
+    if token_for(entry.connection, turn.info.tokens):
+        return None  # a caller's own token is never stored, so never waits in a queue
+    payload = Payload(arguments, asking.restore(turn), turn.caller.selection)
     timeout = spec.timeout or settings.PORTICO_CALL_TIMEOUT_S
     try:
         row = await in_db(
             lambda: task_create(
                 caller=turn.caller,
                 entry=entry,
-                called_as=params["name"],
+                called_as=name,
                 payload=payload,
                 abilities=_abilities(turn),
                 info=turn.info,
@@ -84,13 +88,9 @@ async def begin(turn: Turn) -> bytes | None:
     except QueueAway:
         return None
     except TooManyTasks:
-        return await _too_many(turn, spec.name, entry.connection.ref.slug, arguments)
+        return await _too_many(turn, spec.name, entry.connection.ref.slug)
     turn.recorded = True
     return sdk.encode_modern({"resultType": "task", **_task(row)})
-
-
-def _carries_tokens(turn: Turn) -> bool:
-    return bool(getattr(turn.info, "tokens", None))
 
 
 def _abilities(turn: Turn) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _abilities(turn: Turn) -> dict[str, Any]:
     return made
 
 
-async def _too_many(turn: Turn, tool: str, connection: str, arguments: Any) -> bytes:
+async def _too_many(turn: Turn, tool: str, connection: str) -> bytes:
     """The refusal of a tenant with too many open tasks; as a tool's error, since it passes by itself."""
     error = RateLimited(
         f"This tenant has {MAX_OPEN} unfinished tasks, the most it may have.",
@@ -115,7 +115,7 @@ async def _too_many(turn: Turn, tool: str, connection: str, arguments: Any) -> b
     turn.recorded = True
     await record_denied(
         turn.caller, name=tool, reason=error.type, message=error.message, connection=connection,
-        arguments=None, request_id=turn.info.request_id, trace_id=turn.info.trace_id,
+        request_id=turn.info.request_id, trace_id=turn.info.trace_id,
     )  # fmt: skip
     return sdk.encode_tool_result(error_result(error, turn.info.request_id), modern=True)
 
@@ -172,7 +172,8 @@ async def _own(turn: Turn, *, using: bool = True) -> Task:
     """
     row = await in_db(_find, turn.caller, turn.params.get("taskId"))
     if row is not None and using:
-        entry = (await pipeline.catalogue(turn.caller)).find(row.called_as)
+        everything = replace(turn.caller, selection=None)  # a selection is no right
+        entry = (await pipeline.catalogue(everything)).find(row.called_as)
         if entry is None or (entry.connection.ref.slug, entry.spec.name) != (row.connection, row.tool):
             row = None
     if row is None:

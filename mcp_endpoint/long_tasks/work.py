@@ -40,7 +40,7 @@ from mcp_endpoint.turn import Turn
 from mcp_endpoint.wire import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, MISSING_CAPABILITY, dumps
 from tenants import access
 from tenants.changes import watcher
-from tenants.principals import Caller, ClientInfo, PrincipalKind, Role
+from tenants.principals import Caller, ClientInfo, PrincipalKind, Role, Selection
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -132,7 +132,7 @@ class _Run:
     async def _call(self) -> _Ending:
         row = self.row
         try:
-            caller = await access.recheck(_remembered(row))
+            caller = await access.recheck(_remembered(row, self.payload.selection))
             if caller is None:
                 denied = unrun(row, "denied", "authentication", GONE_KEY)
                 await record(replace(denied, kind="denial"))
@@ -226,7 +226,7 @@ class TaskChannel(Channel):
     async def ask(self, requests: Mapping[str, Ask], state: Any = None) -> dict[str, dict[str, Any]]:
         """The answers so far. Raises InputRequired for what is open, and CapabilityMissing."""
         meta = {sdk.CAPABILITIES_KEY: self.row.abilities}
-        turn = Turn(_remembered(self.row), True, "", 0, "tools/call", {"_meta": meta})
+        turn = Turn(_remembered(self.row, None), True, "", 0, "tools/call", {"_meta": meta})
         return asking.ask(turn, self.payload.rounds, requests, state)
 
     def kept(self) -> Any:
@@ -234,7 +234,7 @@ class TaskChannel(Channel):
         return self.payload.rounds.state
 
 
-def _remembered(row: Task) -> Caller:
+def _remembered(row: Task, selection: Selection | None) -> Caller:
     """Whom the task belongs to, without any rights: what is rechecked."""
     principal = row.principal
     return Caller(
@@ -247,6 +247,7 @@ def _remembered(row: Task) -> Caller:
         address=row.address,
         client=ClientInfo(row.client_name, row.client_version),
         via="task",
+        selection=selection,
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from connectors.base import Connector, Context, Roots, tool
 from connectors.errors import Conflict
 from portico.celery import app
-from tests.live import ROOT, environment
+from tests.live import ROOT, environment, eventually
 
 ENTRY = "jobs=tests.mcp_endpoint.jobs:Jobs"
 CONFIRM = {"type": "object", "properties": {"sure": {"type": "boolean"}}, "required": ["sure"]}
@@ -128,6 +128,9 @@ class Worker:
                  "--without-heartbeat", "-n", f"test-{os.urandom(4).hex()}@%h"],
                 cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
+
+        eventually(lambda: " ready." in self.text() or self.process.poll() is not None, 60)
+        assert self.process.poll() is None, self.text()[-3000:]
 
     def text(self) -> str:
         """What it has written so far."""

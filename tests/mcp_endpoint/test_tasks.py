@@ -221,6 +221,27 @@ def test_a_waiting_task_is_cancelled_at_once_and_once_recorded():
     assert bytes(row_of(place, task_id).payload) == b""
 
 
+def test_a_call_with_the_callers_own_token_never_waits_in_a_queue(queue):
+    place = jobs_place()
+    connectors.connection_update(connectors_of(place), caller_token=True, actor=SYSTEM)
+    post = call(place, "job_echo", word="a")
+    post.headers.append(("x-jobs-token", "brought-by-the-caller"))
+    assert send(post).result["structuredContent"]["word"] == "a"
+    post = call(place, "job_echo", word="a")
+    post.headers.append(("x-other-token", "of-another-system"))
+    assert send(post).result["resultType"] == "task"
+    assert len(queue) == 1
+
+
+def test_a_tool_that_is_called_through_the_deferred_mode_becomes_a_task_as_well():
+    place = jobs_place()
+    tenants.tenant_update(tenant=place.tenant, deferred_tools=True, actor=SYSTEM)
+    arguments = {"name": "job_echo", "arguments": {"word": "inside"}}
+    made = send(call(place, "platform_call_tool", **arguments)).result
+    assert made["resultType"] == "task"
+    assert row_of(place, made["taskId"]).tool == "job_echo"
+
+
 def test_a_tenant_may_have_so_many_open_tasks_and_no_more(monkeypatch):
     monkeypatch.setattr(tasks, "MAX_OPEN", 2)
     place, other = jobs_place(), jobs_place()

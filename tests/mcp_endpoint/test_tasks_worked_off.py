@@ -8,6 +8,7 @@ from django.conf import settings
 from audit.models import AuditEvent
 from connectors import services as connectors
 from connectors.models import Connection
+from connectors.pipeline import UNKNOWN
 from mcp_endpoint.models import Task
 from tenants import services as tenants
 from tests.factories import SYSTEM, make_connection
@@ -94,7 +95,7 @@ def test_a_running_write_is_cancelled_in_its_worker_and_may_have_taken_effect(wo
     assert found["status"] == "cancelled"
     assert "may have taken effect" in found["statusMessage"]
     assert (tmp_path / "ended").read_text() == "cancelled"
-    eventually(lambda: audited(place, task_id) == [("attempt", "started"), ("done", "cancelled")])
+    eventually(lambda: audited(place, task_id) == [("attempt", "started"), ("done", UNKNOWN)])
     assert send(about(place, "cancel", task_id)).result["resultType"] == "complete", "it is over"
 
 
@@ -255,3 +256,11 @@ def test_the_restaurants_report_is_a_task(worker):
 def test_a_key_that_is_limited_to_an_address_works_in_the_worker_too(worker):
     place = jobs_place(networks=["127.0.0.0/8"])
     assert until(place, start(place, "job_echo", word="home")["taskId"])["status"] == "completed"
+
+
+def test_a_task_keeps_the_part_of_the_tools_that_its_call_asked_for(worker):
+    place = jobs_place()
+    post = call(place, "job_echo", word="part")
+    post.headers.append(("x-mcp-toolsets", "jobs"))
+    task_id = send(post).result["taskId"]
+    assert until(place, task_id)["status"] == "completed", "whoever asks need not narrow"
