@@ -58,14 +58,15 @@ def serve(port: int) -> int:
             print(
                 f"The fixture tenant is served at {place.url} (no key is needed); Ctrl-C ends it.", flush=True
             )
-            signal.pause()
+            try:
+                signal.pause()
+            finally:
+                URL_FILE.unlink(missing_ok=True)
     except KeyboardInterrupt:
-        pass
+        return 0
     except OSError as error:
         print(f"Port {port} cannot be used ({error.strerror}); choose another.", file=sys.stderr)
         return 1
-    finally:
-        URL_FILE.unlink(missing_ok=True)
     return 0
 
 
