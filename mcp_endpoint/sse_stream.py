@@ -11,7 +11,10 @@ import secrets
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
 from common.bus import bus
+from mcp_endpoint import streams
 from mcp_endpoint.dialogue import Dialogue
 from mcp_endpoint.visit import RETRY_AFTER_S, Visit
 from mcp_endpoint.wire import (
@@ -27,6 +30,7 @@ from tenants.changes import watcher
 from tenants.principals import Caller
 
 KIND, ACK = "sse", "sse-ack"
+LAST_WORDS_S = 3.0  # how long calls that a stopping worker ended get to have their errors answered
 MAX_WAITING = 200  # messages of one stream that its worker has not begun yet
 HANDED_OVER_S = 3.0  # how long the worker that holds the stream may take to say so
 
@@ -50,9 +54,12 @@ async def run(visit: Visit, wire: Wire, place: tuple[str, str]) -> None:
     await stream.dialogue.start()
     _open[stream_id] = stream
     try:
-        await stream.run((*STREAM_HEADERS, *visit.extra), message_url)
-    finally:
+        client_left = await stream.run((*STREAM_HEADERS, *visit.extra), message_url)
         del _open[stream_id]
+        if not client_left and streams.of_loop().closing:
+            await stream.drain()
+    finally:
+        _open.pop(stream_id, None)
         await stream.close()
 
 
@@ -67,6 +74,7 @@ class _Stream:
         self._wire = wire
         self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._ended = asyncio.Event()
+        self._cut = False  # nothing more can be written
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         tokens = {
@@ -78,20 +86,28 @@ class _Stream:
             visit.caller, self.send, self._ended.set, headers=tokens, ping=self._ping, transport="sse"
         )
 
-    async def run(self, headers: tuple[tuple[bytes, bytes], ...], message_url: str) -> None:
-        """Send the message URL, then whatever there is to send."""
+    async def run(self, headers: tuple[tuple[bytes, bytes], ...], message_url: str) -> bool:
+        """Send the message URL, then whatever there is to send; True where the client ended it."""
         try:
             await self._wire.open(headers)
             await self._wire.write(b"event: endpoint\r\ndata: %b\r\n\r\n" % message_url.encode())
-        except OSError:  # the client has gone
-            return
-        self._start(self._take_all())
-        gone, ended = self._start(self._wire.closed()), self._start(self._ended.wait())
-        await asyncio.wait({gone, ended}, return_when=asyncio.FIRST_COMPLETED)
+        except OSError:
+            return True
+        self._taking = self._start(self._take_all())
+        self._left = self._start(self._wire.closed())
+        ended = self._start(self._ended.wait())
+        await asyncio.wait({self._left, ended}, return_when=asyncio.FIRST_COMPLETED)
+        return self._left.done() or self._cut
+
+    async def drain(self) -> None:
+        """Let the calls of a stopping worker come to their end, while the client waits for them."""
+        self._taking.cancel()
+        ending = self._start(self.dialogue.finish(settings.PORTICO_DRAIN_S + LAST_WORDS_S))
+        await asyncio.wait({self._left, ending}, return_when=asyncio.FIRST_COMPLETED)
 
     async def close(self) -> None:
         """End what runs over it: nobody could be told of it."""
-        self._ended.set()
+        self._cut = True
         for task in self._tasks:
             task.cancel()
         await self.dialogue.close()
@@ -111,11 +127,12 @@ class _Stream:
 
     async def _write(self, chunk: bytes) -> None:
         async with self._lock:
-            if self._ended.is_set():
+            if self._cut:
                 return
             try:
                 await self._wire.write(chunk)
             except OSError:
+                self._cut = True
                 self._ended.set()
 
     async def _take_all(self) -> None:

@@ -3,7 +3,7 @@
 import json
 
 from tests.factories import SYSTEM, make_connection
-from tests.live import Line, eventually
+from tests.live import Line, Live, eventually
 from tests.mcp_endpoint.speak import Post, headers_of, make_place
 
 
@@ -77,3 +77,24 @@ def test_a_key_revoked_in_another_process_ends_the_stream(live):
         stream = Held(one, place)
         services.access_key_revoke(key=place.access_key, actor=SYSTEM)
         assert stream.event() == ""
+
+
+def test_a_stopping_server_lets_the_calls_of_a_stream_finish(database, tmp_path):
+    place = make_place(connectors=("probe",))
+    server = Live(tmp_path, workers=1)
+    try:
+        line, other = server.line(), server.line()
+        stream = Held(line, place)
+        call = {"name": "probe_wait", "arguments": {"seconds": 1.5}, "_meta": {"progressToken": 1}}
+        assert stream.post(other, "tools/call", call, id=1).status == 202
+        assert json.loads(stream.event())["method"] == "notifications/progress"
+        server.process.terminate()
+        frames = [json.loads(stream.event())]
+        while "id" not in frames[-1]:
+            frames.append(json.loads(stream.event()))
+        assert frames[-1]["result"]["content"][0]["text"]
+        assert not frames[-1]["result"].get("isError")
+        assert stream.event() == ""
+        server.process.wait(15)
+    finally:
+        server.stop()
