@@ -24,7 +24,7 @@ class Block(NamedTuple):
 @cache
 def pages() -> dict[str, Path]:
     """All pages by their path."""
-    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    found = [*ROOT.glob("*.md"), *ROOT.glob("bridge/*.md"), *(ROOT / "docs").rglob("*.md")]
     return {str(path.relative_to(ROOT)): path for path in sorted(found)}
 
 
