@@ -10,6 +10,12 @@ from connectors.services.connections import (
     valid_settings,
 )
 from connectors.services.credentials import credential_delete, credential_fields, credential_set
+from connectors.services.endpoints import (
+    endpoint_create,
+    endpoint_delete,
+    endpoint_facts,
+    endpoint_update,
+)
 from connectors.services.permissions import permission_set, switch_set
 
 __all__ = [
@@ -21,6 +27,10 @@ __all__ = [
     "credential_delete",
     "credential_fields",
     "credential_set",
+    "endpoint_create",
+    "endpoint_delete",
+    "endpoint_facts",
+    "endpoint_update",
     "permission_set",
     "release_tenant",
     "switch_set",

@@ -33,6 +33,7 @@ def connection_create(
     credential: Mapping[str, Any] | None = None,
     read_only: bool = False,
     enabled: bool = True,
+    caller_token: bool = False,
     actor: Actor,
 ) -> Connection:
     """Connect a tenant to a system.
@@ -59,6 +60,7 @@ def connection_create(
             credential_mode=credential_mode or _default_mode(cls),
             read_only=read_only,
             enabled=enabled,
+            caller_token=caller_token,
             is_primary=primary,
             seen_tools=sorted(cls.tools),
         )
@@ -93,6 +95,7 @@ def connection_update(
     credential_mode: str | None = None,
     read_only: bool | None = None,
     enabled: bool | None = None,
+    caller_token: bool | None = None,
 ) -> Connection:
     """Change a connection; what is None stays. Its slug and connector never change."""
     with transaction.atomic():
@@ -110,6 +113,8 @@ def connection_update(
             row.read_only = read_only
         if enabled is not None:
             row.enabled = enabled
+        if caller_token is not None:
+            row.caller_token = caller_token
         _clean(row)
         after = connection_facts(row)
         if after != before:
@@ -163,6 +168,7 @@ def connection_facts(row: Connection) -> dict[str, Any]:
         "credential_mode": str(row.credential_mode),
         "read_only": row.read_only,
         "enabled": row.enabled,
+        "caller_token": row.caller_token,
     }
 
 

@@ -65,6 +65,11 @@ def mcp_url(slug: str, base: str = "") -> str:
     return f"{base or settings.PORTICO_PUBLIC_URL}/t/{slug}/mcp"
 
 
+def endpoint_url(slug: str, endpoint: str, base: str = "") -> str:
+    """The URL of one of a tenant's named endpoints."""
+    return f"{base or settings.PORTICO_PUBLIC_URL}/t/{slug}/e/{endpoint}/mcp"
+
+
 def readdress(access: Access) -> Access:
     """Make the URLs follow HOST, PORT and PORTICO_PUBLIC_URL, and keep them."""
     before = asdict(access)

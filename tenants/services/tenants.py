@@ -67,6 +67,7 @@ def tenant_update(
     time_zone: str | Unset = UNSET,
     read_only: bool | Unset = UNSET,
     sse_enabled: bool | Unset = UNSET,
+    deferred_tools: bool | Unset = UNSET,
     audit_retention_days: int | Unset = UNSET,
     audit_legal_hold: bool | Unset = UNSET,
 ) -> Tenant:
@@ -88,6 +89,7 @@ def tenant_update(
             time_zone=time_zone,
             read_only=read_only,
             sse_enabled=sse_enabled,
+            deferred_tools=deferred_tools,
             audit_retention_days=audit_retention_days,
             audit_legal_hold=audit_legal_hold,
         )

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from connectors import registry
-from connectors.services import permission_set
+from connectors.services import endpoint_create, permission_set
 from tenants import services
 from tests.factories import (
     SYSTEM,
@@ -74,6 +74,7 @@ def furnish() -> Side:
     side.things["toolpermission"] = permission_set(
         tenant=tenant, role="viewer", allow=["*:*"], deny=[], actor=SYSTEM
     )
+    side.things["endpoint"] = endpoint_create(tenant=tenant, slug="desk", name=unique("desk"), actor=SYSTEM)
     side.things["tenant"] = tenant
     return side
 

@@ -62,7 +62,8 @@ def test_the_walk_finds_the_pages_of_every_tenant_model() -> None:
     models = {model for model, _, _ in object_pages()}
     assert {
         "tenants.tenant", "tenants.membership", "tenants.serviceaccount", "tenants.invitation",
-        "tenants.accesskey", "connectors.connection", "connectors.toolpermission", "audit.auditevent",
+        "tenants.accesskey", "connectors.connection", "connectors.toolpermission", "connectors.endpoint",
+        "audit.auditevent",
     } <= models  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def test_no_list_and_no_form_names_what_belongs_to_another_tenant(world: World) 
     right = world.right
     theirs = [right.tenant.slug, *(m.user.username for m in right.people.values())]
     theirs += [
-        str(right.things[name]) for name in ("serviceaccount", "accesskey", "invitation", "connection")
+        str(right.things[name]) for name in ("serviceaccount", "accesskey", "invitation", "connection", "endpoint")
     ]
     pages = [url("index"), url("tenants_accesskey_add"), url("connectors_connection_add")]
     pages += [url("tenants_tenant_change", world.left.tenant.pk)]

@@ -10,8 +10,8 @@ from django.urls import URLPattern, get_resolver
 from rest_framework.test import APIClient
 
 from connectors.artifacts import artifact_save
-from connectors.models import Connection, ToolPermission, ToolSwitch
-from connectors.services import permission_set
+from connectors.models import Connection, Endpoint, ToolPermission, ToolSwitch
+from connectors.services import endpoint_create, permission_set
 from portico.admin import site
 from tenants import services
 from tenants.models import AccessKey, Invitation, Principal, Tenant
@@ -92,9 +92,11 @@ def furnish() -> Side:
         mime_type="text/plain",
         data=b"d",
     )
+    endpoint = endpoint_create(tenant=tenant, slug=unique("e"), actor=SYSTEM)
     things = {
         "memberships": owner.pk, "service-accounts": make_service_account(tenant).pk,
         "invitations": invitation.pk, "access-keys": key.pk, "connection": row.slug, "files": file.pk,
+        "endpoint": endpoint.slug,
         "agent": make_member(tenant, "viewer").user.username,
     }  # fmt: skip
     return Side(
@@ -117,6 +119,7 @@ def filled(route: str, slug: str, things: dict) -> str:
     samples = {
         "name": things["connection"], "role": "viewer", "action": "suspend", "kind": "tools",
         "target": "probe_echo", "file_id": things["files"], "connector": "probe",
+        "endpoint": things["endpoint"],
     }  # fmt: skip
 
     def fill(match: re.Match[str]) -> str:
@@ -139,7 +142,7 @@ def state(tenant) -> object:
     """What a request from outside must not change."""
     rows = {
         model.__name__: sorted(map(str, model.objects.for_tenant(tenant).values_list()))
-        for model in (Connection, ToolSwitch, ToolPermission, Invitation, Principal)
+        for model in (Connection, Endpoint, ToolSwitch, ToolPermission, Invitation, Principal)
     }
     keys = sorted(map(str, AccessKey.objects.for_tenant(tenant).values_list("pk", "revoked_at", "allow")))
     own = Tenant.objects.values_list("status", "version", "name").get(pk=tenant.pk)
@@ -211,15 +214,20 @@ def test_a_stranger_is_asked_for_a_key_whatever_the_tenant(left, right, route):
             assert answer.status_code == 401, (method, route, answer.status_code)
 
 
-@pytest.mark.parametrize("route", [r for r in API if "pk>" in r or "name>" in r])
+@pytest.mark.parametrize("route", [r for r in API if "pk>" in r or "name>" in r or "endpoint>" in r])
 def test_another_tenants_object_is_not_found_under_ones_own_tenant(left, right, route):
     before = state(right.tenant)
     path = filled(route, left.tenant.slug, right.things)
     for api in (client(left.owner_key), client(user=left.owner)):
         for method in METHODS:
             answer = getattr(api, method)(path, {}, format="json" if method != "get" else None)
-            # An empty PUT of a connection is refused for its body: it would make one of that name here.
-            assert answer.status_code in ((404, 405, 400) if method == "put" else (404, 405)), (method, path)
+            # A PUT is about one's own of that name: an empty connection is refused, an endpoint made.
+            assert answer.status_code in ((404, 405, 400, 201) if method == "put" else (404, 405)), (
+                method,
+                path,
+            )
+            if answer.status_code == 201:
+                api.delete(path)
     assert state(right.tenant) == before
 
 

@@ -31,6 +31,13 @@ class ConnectionForm(PorticoForm):
         required=False, label="Read-only", help_text="Tools that write are neither listed nor called."
     )
 
+    caller_token = forms.BooleanField(
+        required=False,
+        label="Callers may bring a token",
+        help_text="A request may carry the system's own token in a header X-<slug>-Token; it is used for that "
+        "request alone, before any stored credential, and never kept.",
+    )
+
     def __init__(
         self,
         cls: type[Connector],
@@ -47,7 +54,7 @@ class ConnectionForm(PorticoForm):
             self.fields["name"].initial = cls.title
         else:
             del self.fields["slug"]
-            for name in ("name", "enabled", "read_only"):
+            for name in ("name", "enabled", "read_only", "caller_token"):
                 self.fields[name].initial = getattr(connection, name)
         # A secret among the settings is never sent back to the browser.
         open_values = {name: value for name, value in stored.items() if not self._hidden(name)}
@@ -55,7 +62,9 @@ class ConnectionForm(PorticoForm):
         self.fields.update(model_fields(cls.Settings, SETTINGS, open_values, secrets_set=set_now))
         settings = tuple(f"{SETTINGS}_{name}" for name in cls.Settings.model_fields)
         groups = [("Settings", "", settings)]
-        if cls.Credentials is not None:
+        if cls.Credentials is None:
+            del self.fields["caller_token"]
+        else:
             self.fields["credential_mode"] = forms.ChoiceField(
                 choices=Connection.CredentialMode.choices,
                 initial=connection.credential_mode if connection else Connection.CredentialMode.SHARED,
@@ -71,7 +80,7 @@ class ConnectionForm(PorticoForm):
                 (
                     "Credential",
                     "Stored encrypted and never shown again. What you leave empty stays as it is.",
-                    ("credential_mode", *secrets),
+                    ("credential_mode", "caller_token", *secrets),
                 )
             )
         self.groups = tuple(groups)

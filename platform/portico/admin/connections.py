@@ -141,6 +141,7 @@ class ConnectionAdmin(ServiceAdmin):
             credential=form.credential() or None,
             read_only=values["read_only"],
             enabled=values["enabled"],
+            caller_token=values.get("caller_token", False),
             actor=actor_of(request),
         )
 
@@ -156,6 +157,7 @@ class ConnectionAdmin(ServiceAdmin):
                 credential_mode=values.get("credential_mode"),
                 read_only=values["read_only"],
                 enabled=values["enabled"],
+                caller_token=values.get("caller_token"),
             )
             if secrets := form.credential():
                 services.credential_set(row, secrets, actor=actor)

@@ -9,13 +9,15 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from connectors.models import Connection, ToolPermission
+from connectors.models import Connection, Endpoint, ToolPermission
+from connectors.snapshot import load
 from portico.admin.acting import actor_of
 from portico.admin.base import SERVICE_ERRORS, ServiceAdmin
 from portico.admin.clients import mcp_url
 from portico.admin.current import PLATFORM, choose_tenant, seat_of
 from portico.admin.forms import PorticoForm
 from portico.admin.site import site
+from portico.admin.token_cost import cost_of
 from tenants import services
 from tenants.models import AccessKey, Invitation, Membership, ServiceAccount, Tenant
 from tenants.principals import Role
@@ -55,6 +57,11 @@ class TenantForm(PorticoForm):
         label="HTTP+SSE transport",
         help_text="Serve the deprecated transport at /t/<slug>/sse, for clients that know nothing newer.",
     )
+    deferred_tools = forms.BooleanField(
+        required=False,
+        label="Search instead of a list",
+        help_text="Clients list two tools, one that searches the others and one that calls them.",
+    )
     audit_retention_days = forms.IntegerField(
         min_value=0,
         max_value=36500,
@@ -70,7 +77,9 @@ class TenantForm(PorticoForm):
     def __init__(self, *args: Any, tenant: Tenant | None, owner: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if tenant is None:
-            for name in ("read_only", "sse_enabled", "audit_retention_days", "audit_legal_hold"):
+            for name in (
+                "read_only", "sse_enabled", "deferred_tools", "audit_retention_days", "audit_legal_hold",
+            ):  # fmt: skip
                 del self.fields[name]
             return
         del self.fields["slug"], self.fields["make_me_owner"]
@@ -162,6 +171,7 @@ class TenantAdmin(ServiceAdmin):
             "may_own": seat.may(Role.OWNER),
             "mcp_url": mcp_url(obj.slug),
             "panels": overview(obj),
+            "cost": cost_of(load(obj.pk)),
             "status_url": self.url("status", obj.pk),
             "list_url": self.url("changelist") if seat.is_superuser else "",
             "delete_label": "Delete this tenant",
@@ -216,6 +226,12 @@ def overview(tenant: Tenant) -> list[dict[str, Any]]:
             "connectors_connection",
             Connection.objects.for_tenant(tenant).order_by("slug"),
             lambda row: (row.name, f"{row.connector} · {row.slug}"),
+        ),
+        _panel(
+            "Endpoints",
+            "connectors_endpoint",
+            Endpoint.objects.for_tenant(tenant).order_by("slug"),
+            lambda row: (row.name, row.slug if row.enabled else f"{row.slug} · off"),
         ),
         _panel(
             "Members",

@@ -20,10 +20,12 @@ from connectors.models import Connection
 from connectors.pipeline import CallInfo, ServiceUnavailable, UnknownTool, call_tool, new_request_id
 from connectors.results import Audio, EmbeddedResource, Image, ResourceLink, Text, ToolResult
 from connectors.snapshot import ConnectionView, TenantSnapshot, ToolEntry, load
+from mcp_endpoint.token_cost import tool_tokens
 from portico.admin.acting import MYSELF, actor_of, caller_for, run_as_choices
 from portico.admin.base import SERVICE_ERRORS
 from portico.admin.current import seat_of
 from portico.admin.schema_form import ArgumentsForm
+from portico.admin.token_cost import cost_of
 from tenants.principals import Caller, PrincipalKind, Role
 
 if TYPE_CHECKING:
@@ -89,6 +91,8 @@ def tools_view(admin: "ConnectionAdmin", request: HttpRequest, connection: Conne
         toolsets=toolsets,
         on_count=sum(1 for group in toolsets for tool in group["tools"] if tool["on"]),
         tool_count=sum(len(group["tools"]) for group in toolsets),
+        tokens=sum(tool["tokens"] for group in toolsets for tool in group["tools"] if tool["on"]),
+        cost=cost_of(snapshot),
         back_url=admin.url("change", connection.pk),
         writable=admin.has_change_permission(request, connection),
     )
@@ -107,6 +111,7 @@ def _toolsets(snapshot: TenantSnapshot, view: ConnectionView) -> list[dict[str, 
                 "new": rule == "new tool",
                 "own": own is not None,
                 "hints": hint_badges(entry.spec),
+                "tokens": tool_tokens(entry.name, entry.spec),
                 "summary": entry.spec.description.strip().split("\n\n")[0],
             }
         )

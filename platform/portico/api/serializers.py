@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from audit.models import AuditEvent, from_us
-from connectors.models import Connection, ToolPermission
-from portico.access import mcp_url
+from connectors.models import Connection, Endpoint, ToolPermission
+from portico.access import endpoint_url, mcp_url
 from tenants.models import AccessKey, Invitation, Principal, Tenant
 from tenants.principals import Role
 
@@ -21,8 +21,8 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
     class Meta:
         model = Tenant
         fields = [
-            "id", "slug", "name", "time_zone", "status", "read_only", "sse_enabled", "audit_retention_days",
-            "audit_legal_hold", "version", "created_at", "mcp_url",
+            "id", "slug", "name", "time_zone", "status", "read_only", "sse_enabled", "deferred_tools",
+            "audit_retention_days", "audit_legal_hold", "version", "created_at", "mcp_url",
         ]  # fmt: skip
 
     def get_mcp_url(self, row: Tenant) -> str:
@@ -38,6 +38,9 @@ class TenantWrite(serializers.Serializer[Any]):
     time_zone = serializers.CharField(max_length=64, required=False)
     read_only = serializers.BooleanField(required=False)  # type: ignore[assignment]
     sse_enabled = serializers.BooleanField(required=False)
+    deferred_tools = serializers.BooleanField(
+        required=False, help_text="List two tools, one to search the others and one to call them."
+    )
     audit_retention_days = serializers.IntegerField(min_value=0, max_value=36500, required=False)
     audit_legal_hold = serializers.BooleanField(required=False)
 
@@ -97,7 +100,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
         model = Connection
         fields = [
             "id", "connector", "slug", "name", "settings", "credential_mode", "credential_set", "enabled",
-            "read_only", "is_primary", "version", "created_at", "health",
+            "read_only", "caller_token", "is_primary", "version", "created_at", "health",
         ]  # fmt: skip
 
     def get_credential_set(self, row: Connection) -> bool:
@@ -128,6 +131,46 @@ class ConnectionWrite(serializers.Serializer[Any]):
     credential = serializers.DictField(required=False, write_only=True)
     enabled = serializers.BooleanField(required=False)
     read_only = serializers.BooleanField(required=False)  # type: ignore[assignment]
+    caller_token = serializers.BooleanField(
+        required=False, help_text="Callers may bring the system's own token in a header X-<slug>-Token."
+    )
+
+
+class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
+    """A named endpoint with its URL."""
+
+    toolsets = serializers.ListField(child=serializers.CharField())
+    include = serializers.ListField(child=serializers.CharField())
+    mcp_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Endpoint
+        fields = [
+            "id", "slug", "name", "toolsets", "include", "read_only", "deferred", "enabled", "created_at",
+            "mcp_url",
+        ]  # fmt: skip
+
+    def get_mcp_url(self, row: Endpoint) -> str:
+        """Where MCP clients connect."""
+        return endpoint_url(row.tenant.slug, row.slug)
+
+
+class EndpointWrite(serializers.Serializer[Any]):
+    """What may be said of a named endpoint; both lists empty means everything."""
+
+    slug = serializers.CharField(max_length=40, required=False)
+    name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    toolsets = serializers.ListField(
+        child=serializers.CharField(max_length=80),
+        required=False,
+        help_text="Connections, connectors (their first connection) or connection:toolset.",
+    )
+    include = serializers.ListField(
+        child=serializers.CharField(max_length=100), required=False, help_text="Patterns connection:tool."
+    )
+    read_only = serializers.BooleanField(required=False)  # type: ignore[assignment]
+    deferred = serializers.BooleanField(required=False)
+    enabled = serializers.BooleanField(required=False)
 
 
 class CredentialWrite(serializers.Serializer[Any]):

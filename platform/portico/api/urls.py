@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from portico.api import audit, clients, connections, health, tenants, tools
+from portico.api import audit, clients, connections, endpoints, health, tenants, tools
 
 TENANT = "tenants/<slug:slug>/"
 CONNECTION = f"{TENANT}connections/<slug:name>/"
@@ -37,6 +37,8 @@ v1 = [
         connections.ToolSwitchDetail.as_view(),
     ),
     path(f"{TENANT}clients", clients.Clients.as_view()),
+    path(f"{TENANT}endpoints", endpoints.Endpoints.as_view()),
+    path(f"{TENANT}endpoints/<slug:endpoint>", endpoints.EndpointDetail.as_view()),
     path(f"{TENANT}audit", audit.Audit.as_view()),
     path(f"{TENANT}audit/export", audit.AuditExport.as_view()),
     path(f"{TENANT}tools", tools.Tools.as_view()),
