@@ -6,11 +6,11 @@
 import asyncio
 import json
 import os
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings as portico
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -19,7 +19,13 @@ from common.db import in_db
 from mcp_endpoint.handlers import HANDLERS
 from tests.mcp_endpoint.speak import HANDSHAKE, META, NAMED, Answer, Place, Post, Running, headers_of
 
+ASKER = "asker=tests.mcp_endpoint.asker:Asker"
+if ASKER not in portico.PORTICO_CONNECTORS:
+    portico.PORTICO_CONNECTORS.append(ASKER)
+
 DEADLINE_S = 10.0
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 STATUSES = {200, 202, 400, 401, 403, 404, 405, 406, 413, 415}
 FACTOR = {"fuzz": 50}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 1)
 
@@ -74,7 +80,22 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
         {"ref": {"type": "ref/prompt", "name": "demo-ask"}, "argument": {"name": "topic", "value": "s"}},
     ),
 ]
-MODERN_ONLY: list[tuple[str, dict[str, Any]]] = [("server/discover", {})]
+MODERN_ONLY: list[tuple[str, dict[str, Any]]] = [
+    ("server/discover", {}),
+    (
+        "subscriptions/listen",
+        {"notifications": {"toolsListChanged": True, "resourceSubscriptions": ["demo://rows/1"]}},
+    ),
+    ("tools/call", {"name": "asker_greet", "arguments": {"greeting": "Hi"}}),
+    (
+        "tools/call",
+        {
+            "name": "asker_greet",
+            "arguments": {},
+            "inputResponses": {"user_name": {"action": "accept", "content": {"name": "Ada"}}},
+        },
+    ),
+]
 LEGACY_ONLY: list[tuple[str, dict[str, Any]]] = [
     ("ping", {}),
     ("logging/setLevel", {"level": "info"}),
@@ -122,6 +143,8 @@ def valid(draw: Any) -> Draft:
     headers = headers_of(None)
     if modern:
         message["params"]["_meta"] = json.loads(json.dumps(META))
+        if params.get("name") == "asker_greet" or draw(st.booleans()):
+            message["params"]["_meta"][CAPABILITIES] = {"elicitation": {}}
         headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
         if method in NAMED:
             headers["mcp-name"] = str(params[NAMED[method]])
@@ -201,7 +224,7 @@ def _at(value: Any, path: tuple[Any, ...]) -> Any:
 
 def _a_header(draw: Any, made: Draft) -> None:
     names = [*made.headers, "mcp-name", "mcp-param-region", "mcp-session-id", "traceparent", "tracestate", "origin",
-             "content-encoding", "x-forwarded-for", "last-event-id", "mcp-param-"]  # fmt: skip
+             "content-encoding", "x-forwarded-for", "last-event-id", "mcp-param-", "x-mcp-toolsets", "x-demo-token"]  # fmt: skip
     value = draw(HEADER_BYTES | TEXTS.map(lambda text: text.replace("\x00", "").encode("utf-8", "replace")))
     made.headers[draw(st.sampled_from(names))] = value.decode("latin-1").replace("\r", "").replace("\n", "")
 
@@ -268,22 +291,23 @@ CHANGES = [
 
 
 async def answered(post: Post) -> Answer:
-    """The whole answer within the deadline; whoever gets a stream that stays open leaves it."""
+    """The whole answer within the deadline; a subscription is left as soon as it stands."""
     running = Running(post)
-
-    async def leave() -> None:
-        await asyncio.sleep(DEADLINE_S / 2)
-        running.gone.set()
-
-    leaving = asyncio.create_task(leave())
+    status, headers, body = 0, {}, b""
     try:
         async with asyncio.timeout(DEADLINE_S):
-            return await running.answer()
+            async for message in running.chunks():
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    headers = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
+                else:
+                    body += message["body"]
+                    if ACKNOWLEDGED.encode() in body:
+                        running.gone.set()
     finally:
-        leaving.cancel()
+        running.gone.set()
         running.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await leaving
+    return Answer(status, headers, body)
 
 
 def checked(answer: Answer) -> dict[str, Any] | None:
@@ -294,6 +318,8 @@ def checked(answer: Answer) -> dict[str, Any] | None:
         return None
     message = answer.json if answer.headers["content-type"] == "application/json" else answer.events[-1]
     assert message["jsonrpc"] == "2.0"
+    if message.get("method") == ACKNOWLEDGED:
+        return None
     assert type(message.get("id")) in (str, int, type(None))
     assert ("result" in message) != ("error" in message), message
     if "error" in message:

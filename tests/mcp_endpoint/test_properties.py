@@ -48,7 +48,7 @@ MARKER = "PLANTED-IN-THE-OTHER"
 @pytest.fixture(scope="module")
 def place(database) -> Place:
     """A tenant of this module's own, so that its records are all from here."""
-    return make_place()
+    return make_place(connectors=("demo", "probe", "asker"))
 
 
 @pytest.fixture(scope="module")
