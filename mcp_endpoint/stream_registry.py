@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import Error as DatabaseError
 from redis import RedisError
 
+from common.bus import bus
 from common.log_context import tenant_context
 from connectors import pipeline
 from connectors.snapshot import TenantGoneError
@@ -48,6 +49,7 @@ class Streams:
         self._changed: set[UUID] = set()
         self._updated: dict[UUID, set[Target]] = {}
         self._again: set[UUID] = set()  # what could not be looked at, for the next tick
+        self._deaf = False  # the bus was away, so news may have been missed
         self._soon: asyncio.TimerHandle | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,6 +104,8 @@ class Streams:
 
     def resources_updated(self, tenant_id: UUID, targets: list[Target]) -> None:
         """Tell the subscribers of resources, soon."""
+        if not targets:
+            return
         self._updated.setdefault(tenant_id, set()).update(targets)
         self._run_soon()
 
@@ -186,9 +190,11 @@ class Streams:
             stream.uris = uris
             await self.renew(stream)
 
-    async def _reread(self, stream: Stream) -> None:
+    async def _reread(self, stream: Stream, *, missed: bool = False) -> None:
         try:
             await self.read(stream)
+            if missed:
+                self.resources_updated(stream.caller.tenant.id, list(stream.targets))
         except AWAY as error:
             logger.warning("A session's subscriptions could not be read: %s", type(error).__name__)
 
@@ -211,6 +217,20 @@ class Streams:
         again, self._again = self._again, set()
         for tenant_id in again:
             self.tenant_changed(tenant_id)
+        if not bus.connected.is_set():
+            self._deaf = True
+        elif self._deaf:
+            self._deaf = False
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """The bus is back: what was missed is read again, and told to whoever may have missed it."""
+        for tenant_id, streams in self.of_tenant.items():
+            for stream in streams:
+                if stream.session:
+                    self._start(self._reread(stream, missed=True))
+                else:
+                    self.resources_updated(tenant_id, list(stream.targets))
 
     async def end_all(self, seconds: float) -> None:
         """Refuse new streams and end the open ones; who cannot say goodbye in time is cut off."""

@@ -4,6 +4,9 @@ import asyncio
 import json
 from typing import Any
 
+from common.db import in_db
+from connectors import services as connectors
+from tests.factories import SYSTEM, make_key
 from tests.mcp_endpoint.speak import Place, Post, Running, by_door, headers_of, initialize, legacy, modern
 
 WITHIN_S = 5.0
@@ -105,3 +108,15 @@ async def hearing(place: Place, session: str) -> Listener:
 async def subscribe(place: Place, session: str, uri: str, method: str = "resources/subscribe") -> Any:
     """Subscribe a session to a resource, or unsubscribe it."""
     return await by_door(legacy(place, method, {"uri": uri}, mcp_session_id=session))
+
+
+async def another(place: Place, role: str = "operator", **rights: Any) -> Place:
+    """Another key of the same tenant."""
+    key, secret = await in_db(make_key, place.tenant, role=role, **rights)
+    return Place(place.tenant, secret, key)
+
+
+async def switch(place: Place, tool: str, enabled: bool) -> None:
+    """Switch a tool of the probe on or off, as an admin does."""
+    probe = await in_db(place.tenant.connections.get, slug="probe")
+    await in_db(connectors.switch_set, probe, tool=tool, enabled=enabled, actor=SYSTEM)

@@ -6,24 +6,24 @@ import pytest
 from django.utils import timezone
 
 from common.db import in_db
-from connectors import services as connectors
 from connectors.snapshot import connection_ref
 from connectors.updates import resource_updated, resource_updated_async
-from mcp_endpoint import stream_registry, streams
+from mcp_endpoint import streams
 from tenants import services
 from tests.factories import SYSTEM, make_connection, make_key, make_service_account
 from tests.mcp_endpoint.listening import (
-    EVERYTHING,
     PROMPTS,
     RESOURCES,
     SUBSCRIPTION,
     TOOLS,
     UPDATED,
     Listener,
+    another,
     listen,
     listening,
+    switch,
 )
-from tests.mcp_endpoint.speak import Place, by_door, by_runserver, by_view, eventually, make_place, modern
+from tests.mcp_endpoint.speak import Place, by_door, eventually, make_place, modern
 
 ORDERS = "restaurant://live_orders"
 PLAN = "goal://GOAL-0001/plan"
@@ -33,17 +33,6 @@ PLAN = "goal://GOAL-0001/plan"
 async def cafe(database):
     """A tenant of the test's own: goals, and the probe's tools."""
     return await in_db(make_place, connectors=("goals", "probe"))
-
-
-async def another(place: Place, role: str = "operator", **rights) -> Place:
-    """Another key of the same tenant."""
-    key, secret = await in_db(make_key, place.tenant, role=role, **rights)
-    return Place(place.tenant, secret, key)
-
-
-async def switch(place: Place, tool: str, enabled: bool) -> None:
-    probe = await in_db(place.tenant.connections.get, slug="probe")
-    await in_db(connectors.switch_set, probe, tool=tool, enabled=enabled, actor=SYSTEM)
 
 
 async def ref_of(place: Place, slug: str):
@@ -254,62 +243,6 @@ async def test_a_caller_cannot_subscribe_to_what_it_may_not_read(cafe):
     stream = await listen(blind, resourceSubscriptions=[PLAN])
     assert (await stream.next())["params"]["notifications"] == {}
     await stream.leave()
-
-
-async def test_a_stream_is_forgotten_when_its_client_leaves(cafe):
-    stream = await listening(cafe)
-    assert streams.open_count(cafe.tenant.pk) == 1
-    await stream.leave()
-    assert streams.open_count(cafe.tenant.pk) == 0
-
-
-async def test_it_needs_a_client_that_takes_a_stream_and_a_server_that_holds_one(cafe):
-    post = modern(cafe, "subscriptions/listen", {"notifications": EVERYTHING}, accept="application/json")
-    for send in (by_door, by_view, by_runserver):
-        answer = await send(post)
-        assert (answer.status, answer.json["id"]) == (406, 1)
-    held = await by_runserver(modern(cafe, "subscriptions/listen", {"notifications": EVERYTHING}))
-    assert held.status == 501
-    wrong = await by_door(
-        modern(cafe, "subscriptions/listen", {"notifications": {"resourceSubscriptions": [5]}})
-    )
-    assert (wrong.status, wrong.error["code"]) == (400, -32602)
-    assert "notifications.resourceSubscriptions" in wrong.error["message"]
-    assert (await by_door(modern(cafe, "subscriptions/listen", {}))).error["code"] == -32602
-    assert streams.open_count(cafe.tenant.pk) == 0
-
-
-async def test_a_tenant_has_a_limited_number_of_streams(cafe, monkeypatch):
-    monkeypatch.setattr(stream_registry, "MAX_OF_TENANT", 2)
-    one, two = await listening(cafe), await listening(await another(cafe))
-    refused = await by_door(modern(cafe, "subscriptions/listen", {"notifications": EVERYTHING}))
-    assert (refused.status, refused.headers["retry-after"]) == (429, "2")
-    assert "open streams" in refused.error["message"]
-    elsewhere = await listening(await in_db(make_place, connectors=("probe",)))
-    await one.leave()
-    again = await listening(cafe)
-    for stream in (two, elsewhere, again):
-        await stream.leave()
-
-
-async def test_pings_keep_a_quiet_stream_alive(cafe, monkeypatch):
-    monkeypatch.setattr(stream_registry, "PING_S", 0.1)
-    monkeypatch.setattr(stream_registry, "TICK_S", 0.05)
-    stream = await listening(cafe)
-    pinged = await stream.running.sent.get()
-    assert pinged["body"].startswith(b": ")
-    await stream.leave()
-
-
-async def test_ending_all_streams_says_goodbye_and_takes_no_new_ones(cafe):
-    stream, other = await listening(cafe), await listening(await another(cafe))
-    await streams.end_all(3)
-    assert streams.open_count(cafe.tenant.pk) == 0
-    for ended in (stream, other):
-        (last,) = await ended.end()
-        assert last["result"]["resultType"] == "complete"
-    refused = await by_door(modern(cafe, "subscriptions/listen", {"notifications": EVERYTHING}))
-    assert refused.status == 503
 
 
 async def test_two_keys_of_one_principal_end_separately(cafe):

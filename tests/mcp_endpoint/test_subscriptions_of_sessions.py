@@ -1,6 +1,5 @@
 """The handshake era: GET opens a session's stream, ``resources/subscribe`` fills it."""
 
-import asyncio
 import time
 
 import pytest
@@ -26,6 +25,7 @@ from tests.mcp_endpoint.listening import (
     hearing,
     session_of,
     subscribe,
+    switch,
 )
 from tests.mcp_endpoint.speak import (
     Place,
@@ -51,11 +51,6 @@ async def home(database):
 
 async def goals_of(place: Place):
     return connection_ref(await in_db(place.tenant.connections.get, slug="goals"), "UTC")
-
-
-async def switch_off(place: Place, tool: str) -> None:
-    probe = await in_db(place.tenant.connections.get, slug="probe")
-    await in_db(connectors.switch_set, probe, tool=tool, enabled=False, actor=SYSTEM)
 
 
 async def test_initialize_promises_what_the_stream_tells(home):
@@ -102,7 +97,7 @@ async def test_the_stream_tells_of_lists_and_of_subscribed_resources(home):
     session = await session_of(home)
     stream = await hearing(home, session)
     assert stream.headers["content-type"] == "text/event-stream"
-    await switch_off(home, "probe_write")
+    await switch(home, "probe_write", False)
     assert await stream.next() == {"jsonrpc": "2.0", "method": TOOLS, "params": {}}
     assert (await subscribe(home, session, PLAN)).result == {}
     goals = await goals_of(home)
@@ -150,7 +145,7 @@ async def test_nobody_hears_of_another_tenants_resources(home):
     mine, theirs = await hearing(home, here), await hearing(elsewhere, there)
     await resource_updated_async(await goals_of(elsewhere), PLAN)
     assert await theirs.method() == UPDATED
-    await switch_off(home, "probe_write")
+    await switch(home, "probe_write", False)
     assert await mine.method() == TOOLS
     for each in (mine, theirs):
         await each.leave()
@@ -206,10 +201,10 @@ async def test_a_revoked_key_ends_the_stream(home):
 async def test_of_two_streams_of_a_session_the_newest_speaks_until_it_leaves(home):
     session = await session_of(home)
     older, newer = await hearing(home, session), await hearing(home, session)
-    await switch_off(home, "probe_write")
+    await switch(home, "probe_write", False)
     assert await newer.method() == TOOLS
     await newer.leave()
-    await switch_off(home, "probe_echo")
+    await switch(home, "probe_echo", False)
     assert await older.method() == TOOLS
     await in_db(services.access_key_revoke, key=home.access_key, actor=SYSTEM)
     assert await older.end() == []
@@ -222,11 +217,11 @@ async def test_a_newer_stream_of_another_worker_silences_this_one_until_it_leave
     elsewhere = {"session": open_one.session, "at": open_one.opened_at + 1}
     await bus.publish_async(home.tenant.pk, speakers.KIND, {**elsewhere, "closed": False})
     await eventually(lambda: not streams.of_loop().speakers.speaks(open_one))
-    await switch_off(home, "probe_write")
+    await switch(home, "probe_write", False)
     await eventually(lambda: not streams.of_loop()._changed and open_one.looked > 1)
     await bus.publish_async(home.tenant.pk, speakers.KIND, {**elsewhere, "closed": True})
     await eventually(lambda: streams.of_loop().speakers.speaks(open_one))
-    await switch_off(home, "probe_echo")
+    await switch(home, "probe_echo", False)
     assert await stream.method() == TOOLS
     await in_db(services.access_key_revoke, key=home.access_key, actor=SYSTEM)
     assert await stream.end() == [], "it spoke while another one did"
@@ -239,32 +234,7 @@ async def test_the_view_streams_too(home):
     assert (response.status_code, response["content-type"]) == (200, "text/event-stream")
     chunks = response.streaming_content
     assert (await anext(chunks)).startswith(b": ")
-    await switch_off(home, "probe_write")
+    await switch(home, "probe_write", False)
     assert TOOLS.encode() in await anext(chunks)
     await in_db(services.access_key_revoke, key=home.access_key, actor=SYSTEM)
     assert [chunk async for chunk in chunks] == []
-
-
-async def test_a_client_that_does_not_read_is_cut_off(home):
-    stream = await hearing(home, await session_of(home))
-    (open_one,) = streams.of_loop().of_tenant[home.tenant.pk]
-    blocked = Blocked()
-    open_one._send, open_one._abort = blocked.send, blocked.abort
-    for number in range(200):
-        open_one.notify(UPDATED, {"uri": f"goal://{number}/{'x' * 1000}"})
-    assert blocked.aborted
-    assert open_one.ended
-    await eventually(lambda: streams.open_count(home.tenant.pk) == 0)
-    await stream.end()
-
-
-class Blocked:
-    """A connection that takes nothing."""
-
-    aborted = False
-
-    async def send(self, frame: bytes) -> None:
-        await asyncio.get_running_loop().create_future()
-
-    def abort(self) -> None:
-        self.aborted = True
