@@ -19,6 +19,8 @@ from tenants.principals import ClientInfo
 from tests.factories import make_key, make_member, make_tenant
 from tests.live import Live
 from tests.mcp_endpoint.speak import META, by_door, by_view, initialize, legacy, make_place, modern
+from tests.mcp_endpoint.test_sse import client_of as sse_client_of
+from tests.mcp_endpoint.test_stdio import Process
 from tests.services import free_port
 
 HTTP = ("2026-07-28", "http")
@@ -205,3 +207,29 @@ def test_the_home_page_shows_clients_to_admins_alone(shown, monkeypatch):
     assert "No client yet." in home(make_tenant(), "admin")
     monkeypatch.setattr("mcp_endpoint.client_counts.sync_client", nobody)
     assert "does not answer" in home(shown, "admin")
+
+
+async def test_the_older_transport_counts_under_its_name(base_url):
+    place = await in_db(make_place)
+    async with sse_client_of(base_url, place) as client:
+        await client.call_tool("demo_add", {"a": 1})
+    found = told(place)
+    assert {transport for _, _, _, transport in found} == {"sse"}
+    assert sum(calls for _, calls, _ in found.values()) == 1
+    assert {name for name, *_ in found} == {"mcp"}, "from the session that the stream remembers"
+
+
+def test_standard_input_counts_under_its_name_and_the_last_numbers_when_it_ends():
+    place = make_place()
+    process = Process(place)
+    about = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "desk", "version": "3"},
+    }
+    process.send({"id": 1, "method": "initialize", "params": about}, {"method": "notifications/initialized"})
+    assert "result" in process.line()
+    process.send({"id": 2, "method": "tools/call", "params": {"name": "demo_add", "arguments": {"a": 1}}})
+    assert "result" in process.line()
+    process.finish()
+    assert told(place) == {("desk", "3", "2025-11-25", "stdio"): (2, 1, 0)}
