@@ -22,4 +22,5 @@ BEAT_S: Final = 2.0  # how often a run says that it lives, and looks whether it 
 STALE_S: Final = 60.0  # a run that was silent so long is lost
 MAX_RUNS: Final = 3  # of a task that only reads and lost its worker
 HARD_LIMIT_S: Final = 3300  # Celery kills what runs longer; below its broker's visibility timeout
-POLL_MS: Final = 1000  # how often a client should ask
+# How often a client should ask: (the task's age in seconds, milliseconds).
+POLL_MS: Final = ((5, 250), (60, 1000), (float("inf"), 5000))

@@ -214,9 +214,10 @@ def _detailed(row: Task) -> dict[str, Any]:
 
 def _task(row: Task) -> dict[str, Any]:
     """A task as the protocol writes it (SEP-2663, "Tasks"); times in UTC, durations in milliseconds."""
-    message = row.message
+    message, now = row.message, timezone.now()
+    age = (now - row.created_at).total_seconds()
     if row.status == Status.WORKING and row.run is None and not message:
-        waited = (timezone.now() - row.queued_at).total_seconds()
+        waited = (now - row.queued_at).total_seconds()
         message = WAITS if waited < LONG_S else WAITS_LONG
     made: dict[str, Any] = {
         "taskId": str(row.pk),
@@ -224,7 +225,7 @@ def _task(row: Task) -> dict[str, Any]:
         "createdAt": _iso(row.created_at),
         "lastUpdatedAt": _iso(row.updated_at),
         "ttlMs": int((row.expires_at - row.created_at).total_seconds() * 1000),
-        "pollIntervalMs": POLL_MS,
+        "pollIntervalMs": next(ms for limit, ms in POLL_MS if age < limit),
     }
     if message:
         made["statusMessage"] = message

@@ -35,6 +35,7 @@ UNSCOPED = {
     "audit/selectors.py": "an outer reference within one chain, itself narrowed",
     "audit/verification.py": "verifies chains by name, those of deleted tenants too",
     "connectors/providers/goals/create.py": "finds goals of a batch by id, after a lost answer",
+    "mcp_endpoint/long_tasks/tending.py": "tends and purges the tasks of all tenants, each by its row",
     "connectors/artifacts.py": "purges the files of all tenants whose day is over",
     "tenants/key_cache.py": "a key's id is looked up before its tenant is known",
     "tenants/services/invitations.py": "an invitation is found by its secret, by somebody of no tenant yet",

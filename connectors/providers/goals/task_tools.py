@@ -36,7 +36,7 @@ class TaskTools(GoalTools):
         record: Any = await in_db(selectors.task_get, self.scope(ctx), task_id, fields)
         return record
 
-    @tool(title="Get many tasks", hint="R", required=True)
+    @tool(title="Get many tasks", hint="R", long_running=True, required=True)
     async def batch_get_tasks(
         self,
         ctx: Context,
@@ -82,7 +82,7 @@ class TaskTools(GoalTools):
         record: Any = await in_db(services.task_update_status, self.scope(ctx), task_id, status, result)
         return record
 
-    @tool(title="Change many tasks", hint="I", toolset="write", required=True)
+    @tool(title="Change many tasks", hint="I", toolset="write", long_running=True, required=True)
     async def batch_update_tasks(
         self,
         ctx: Context,
