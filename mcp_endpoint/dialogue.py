@@ -166,9 +166,10 @@ class Dialogue:
     def _cancel(self, message: dict[str, Any]) -> None:
         params = message.get("params")
         wanted = params.get("requestId") if type(params) is dict else None
-        turn, task = self._turns.get(wanted, (None, None)) if type(wanted) in (int, str) else (None, None)
-        if turn is None or task is None:
+        found = self._turns.get(wanted) if isinstance(wanted, int | str) else None
+        if found is None:
             return
+        turn, task = found
         if turn.running:
             turn.cancel()
         else:  # it has not begun, or its answer is on the way out

@@ -68,7 +68,8 @@ async def serve(visit: Visit, wire: Wire) -> Reply | None:
                 status=501,
             )  # fmt: skip
         narrowing.tokens_of(visit.headers, request.lines)  # what is wrong with them is said now
-        return await sse_stream.run(visit, wire, message_url(visit, caller))
+        await sse_stream.run(visit, wire, message_url(visit, caller))
+        return None
     except ProtocolError as error:
         return visit.refused(error)
     except (BodyTooLarge, MessageTooLargeError):

@@ -192,3 +192,15 @@ def test_who_may_not_come_is_told_on_standard_error(mine):
     ):
         with pytest.raises(CommandError, match=said):
             mcp_stdio._named(slug, name)
+
+
+def test_it_works_while_redis_is_away(mine):
+    process = Process(mine, env=env_of(mine, REDIS_URL="unix:///nowhere/redis.sock"))
+    process.send({"id": 0, "method": "initialize", "params": {
+        "protocolVersion": HANDSHAKE, "capabilities": {}, "clientInfo": {"name": "alone", "version": "1"},
+    }}, call(1, "demo_add", a=1), {"id": 2, "method": "tools/list"})  # fmt: skip
+    rest, errors = process.finish()
+    answers = {message["id"]: message for message in rest}
+    assert answers[1]["result"]["structuredContent"] == {"total": 2}, errors
+    assert "tools" in answers[2]["result"]
+    assert process.process.returncode == 0
