@@ -1,14 +1,19 @@
 """Streams as a worker holds them: their limits, their pings, slow clients, and the worker's end."""
 
 import asyncio
+import contextlib
 import json
+import socket
+import time
 
 import pytest
 
 from common.bus import bus
 from common.db import in_db
 from common.redis import async_client, tenant_key
-from mcp_endpoint import session_uris, stream_registry, streams
+from connectors.snapshot import connection_ref
+from connectors.updates import resource_updated
+from mcp_endpoint import session_uris, stream_registry, streams, subscriptions
 from mcp_endpoint.dialogue import Dialogue
 from tenants import access, services
 from tests.factories import SYSTEM
@@ -18,6 +23,7 @@ from tests.mcp_endpoint.listening import (
     UPDATED,
     another,
     hearing,
+    listen,
     listening,
     session_of,
     switch,
@@ -145,3 +151,46 @@ class Blocked:
 
     def abort(self) -> None:
         self.aborted = True
+
+
+def test_a_socket_that_nobody_reads_is_cut_off_and_its_memory_given_back(base_url):
+    place = make_place(connectors=("goals",))
+    goals = connection_ref(place.tenant.connections.get(slug="goals"), "UTC")
+    uris = [f"goal://{number}-{'x' * 1900}" for number in range(100)]
+    post = modern(place, "subscriptions/listen", {"notifications": {"resourceSubscriptions": uris}})
+    lines = [f"{name}: {value}" for name, value in post.headers]
+    head = [f"POST {post.path} HTTP/1.1", "host: localhost", f"content-length: {len(post.body)}", *lines]
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(20)
+        client.connect(("127.0.0.1", int(base_url.rpartition(":")[2])))
+        client.sendall("\r\n".join([*head, "", ""]).encode() + post.body)
+        assert client.recv(1024).startswith(b"HTTP/1.1 200")
+        deadline = time.monotonic() + 30
+        while streams.open_count(place.tenant.pk):
+            assert time.monotonic() < deadline, "it was never cut off"
+            resource_updated(goals, *uris)
+            time.sleep(0.02)  # between two bursts, not for a result
+        with contextlib.suppress(ConnectionResetError):
+            while part := client.recv(1 << 20):
+                assert b'"result"' not in part
+
+
+async def test_who_is_permitted_hears_of_durable_tasks(cafe, monkeypatch):
+    async def own(turn, asked):
+        return [task for task in asked if task.startswith("mine")]
+
+    monkeypatch.setattr(subscriptions, "permitted_tasks", own)
+    stream = await listen(cafe, taskIds=["mine-1", "theirs-1", 5])
+    assert (await stream.next())["params"]["notifications"] == {"taskIds": ["mine-1"]}
+    other = await in_db(make_place, connectors=("probe",))
+    for tenant, task in ((cafe, "theirs-1"), (other, "mine-1"), (cafe, "mine-2"), (cafe, "mine-1")):
+        params = {"taskId": task, "status": "completed"}
+        await in_db(streams.notify_task, tenant.tenant.pk, task, "notifications/tasks", params)
+    heard = await stream.next()
+    assert heard["method"] == "notifications/tasks"
+    assert heard["params"]["taskId"] == "mine-1"
+    assert heard["params"]["_meta"]
+    await in_db(services.access_key_revoke, key=cafe.access_key, actor=SYSTEM)
+    (last,) = await stream.end()
+    assert "result" in last
