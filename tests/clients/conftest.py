@@ -55,7 +55,7 @@ def bistro(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     server.stop()
 
 
-def at_home(told: dict[str, Any], *, version: str | None = None) -> None:
+def at_home(told: dict[str, Any], *, version: str | None = None, lossy: bool = False) -> None:
     """What a client tells of its work is what every client should have got."""
     assert set(told["tools"]) >= ALL_NAMES and len(told["tools"]) == len(set(told["tools"]))
     assert told["menu"]["count"] == 2 and told["menu"]["items"][0]["item_id"]
@@ -63,8 +63,11 @@ def at_home(told: dict[str, Any], *, version: str | None = None) -> None:
     assert told["cached"]["value"] == {"text": "größer"}
     assert json.loads(told["resource"])["item_id"] == "MARGHE01"
     if "progress" in told:
-        total = told["progress"][0][1]
-        assert [done for done, _ in told["progress"]] == list(range(1, int(total) + 1))
+        total = int(told["progress"][0][1])
+        steps = [done for done, _ in told["progress"]]
+        # The TypeScript SDKs forget who asked for progress with the answer, and hand a notification
+        # on one step later: the last one is lost when both arrive at once.
+        assert steps == list(range(1, total + 1)) or (lossy and steps == list(range(1, total)))
     if "refused" in told:
         assert "key" in told["refused"] and "validation" in told["refused"]
         assert "Unknown tool: nothing_at_all" in told["unknown"]
