@@ -5,7 +5,10 @@ import atexit
 import time
 from typing import Any
 
+import pytest
+
 from audit.models import AuditEvent
+from mcp_endpoint.long_tasks import services as tasks
 from mcp_endpoint.models import Task
 from tests.mcp_endpoint.speak import Answer, Place, Post, by_door, make_place, modern
 
@@ -23,6 +26,14 @@ def send(post: Post) -> Answer:
     """Through the door, from a test that is not a coroutine (it uses the database itself)."""
     answer: Answer = _runner.run(by_door(post))
     return answer
+
+
+def queued_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """From now on what is queued stands in this list, and no worker hears of it."""
+    queued: list[str] = []
+    monkeypatch.setattr(tasks, "enqueue", lambda row: queued.append(str(row.pk)))
+    monkeypatch.setattr("mcp_endpoint.long_tasks.tending.enqueue", lambda row: queued.append(str(row.pk)))
+    return queued
 
 
 def jobs_place(role: str = "operator", **rights: Any) -> Place:

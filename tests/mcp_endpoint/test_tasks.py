@@ -1,16 +1,13 @@
 """The tasks extension without a worker: when a call becomes a task, and who may ask for it."""
 
 import uuid
-from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.utils import timezone
 
 from audit.models import AuditEvent
 from connectors import services as connectors
 from mcp_endpoint.long_tasks import services as tasks
-from mcp_endpoint.long_tasks.tending import purge, settle, tend
 from mcp_endpoint.models import Task
 from tenants import services as tenants
 from tests.factories import SYSTEM, make_connection, make_key
@@ -23,6 +20,7 @@ from tests.mcp_endpoint.tasking import (
     about,
     call,
     jobs_place,
+    queued_here,
     row_of,
     send,
     stand,
@@ -35,20 +33,7 @@ if ENTRY not in settings.PORTICO_CONNECTORS:
 
 @pytest.fixture(autouse=True)
 def queue(monkeypatch):
-    """The tasks that were queued; no worker listens here."""
-    queued: list[str] = []
-    monkeypatch.setattr(tasks, "enqueue", lambda row: queued.append(str(row.pk)))
-    monkeypatch.setattr("mcp_endpoint.long_tasks.tending.enqueue", lambda row: queued.append(str(row.pk)))
-    return queued
-
-
-def age(place: Place, task_id: str, **fields) -> Task:
-    Task.objects.for_tenant(place.tenant).filter(pk=task_id).update(**fields)
-    return row_of(place, task_id)
-
-
-def ago(seconds: float):
-    return timezone.now() - timedelta(seconds=seconds)
+    return queued_here(monkeypatch)
 
 
 def test_discovery_advertises_the_extension_to_the_modern_era_alone(place):
@@ -56,7 +41,7 @@ def test_discovery_advertises_the_extension_to_the_modern_era_alone(place):
     assert found["extensions"] == {EXTENSION: {}}
     assert "tasks" not in found
     old = send(initialize(place)).result["capabilities"]
-    assert "tasks" not in old
+    assert "tasks" not in old and "extensions" not in old
 
 
 def test_a_long_running_call_is_a_committed_queued_task_before_it_is_answered(queue):
@@ -264,68 +249,6 @@ def test_without_a_queue_the_call_is_answered_in_line_and_no_task_remains(monkey
     answer = send(call(place, "job_echo", word="a"))
     assert answer.result["structuredContent"]["word"] == "a"
     assert not Task.objects.for_tenant(place.tenant).exists()
-
-
-def test_a_task_without_a_worker_says_so_and_expires_unrun():
-    place = jobs_place()
-    task_id = (start(place, "job_secret", word="hush"))["taskId"]
-    age(place, task_id, queued_at=ago(60))
-    assert (stand(place, task_id))["statusMessage"] == "Waits for a worker; perhaps none is running."
-    age(place, task_id, queued_at=ago(901))
-    found = stand(place, task_id)
-    assert found["status"] == "failed"
-    assert found["error"]["code"] == -32603 and "nothing was run" in found["error"]["message"]
-    rows = AuditEvent.objects.for_calls(place.tenant, [task_id])
-    assert [(row.outcome, row.error_type) for row in rows] == [("error", "timeout")]
-
-
-def test_a_write_whose_worker_is_gone_ends_with_an_unknown_outcome_and_never_runs_again(queue):
-    place = jobs_place()
-    task_id = (start(place, "job_secret", word="hush"))["taskId"]
-    run = uuid.uuid4()
-    row = tasks.task_claim(place.tenant.pk, uuid.UUID(task_id), run)
-    assert tasks.task_claim(place.tenant.pk, uuid.UUID(task_id), uuid.uuid4()) is None, "a second message"
-    assert not settle(row), "it lives"
-    age(place, task_id, beat_at=ago(61))
-    found = stand(place, task_id)
-    assert found["status"] == "failed" and "outcome is unknown" in found["error"]["message"]
-    assert tasks.task_beat(row, run, None) == "lost"
-    assert not tasks.task_finish(row, run, "completed", outcome=b"{}"), "a late end changes nothing"
-    assert queue == [task_id], "it was queued once"
-
-
-def test_a_read_whose_worker_is_gone_runs_again_but_not_for_ever(queue):
-    place = jobs_place()
-    task_id = (start(place, "job_echo", word="a"))["taskId"]
-    for attempt in (1, 2):
-        assert tasks.task_claim(place.tenant.pk, uuid.UUID(task_id), uuid.uuid4()) is not None
-        age(place, task_id, beat_at=ago(61))
-        assert (stand(place, task_id))["status"] == "working"
-        assert queue == [task_id] * (attempt + 1)
-    assert tasks.task_claim(place.tenant.pk, uuid.UUID(task_id), uuid.uuid4()) is not None
-    age(place, task_id, beat_at=ago(61))
-    assert (stand(place, task_id))["status"] == "failed"
-    assert AuditEvent.objects.for_calls(place.tenant, [task_id]).count() == 1
-
-
-def test_tending_ends_what_is_lost_queues_what_waits_and_purges_what_is_over(queue):
-    place = jobs_place()
-    waits, lost, over, kept = [(start(place, "job_secret", word="a"))["taskId"] for _ in range(4)]
-    age(place, waits, queued_at=ago(200))
-    tasks.task_claim(place.tenant.pk, uuid.UUID(lost), uuid.uuid4())
-    age(place, lost, beat_at=ago(61))
-    send(about(place, "cancel", over))
-    send(about(place, "cancel", kept))
-    age(place, over, expires_at=ago(1))
-    assert send(about(place, "get", over)).error["code"] == -32602, "over, though not purged yet"
-    tend()
-    assert waits in queue[4:]
-    assert row_of(place, lost).status == "failed"
-    left = {str(pk) for pk in Task.objects.for_tenant(place.tenant).values_list("pk", flat=True)}
-    assert left == {waits, lost, kept}
-    assert row_of(place, kept).expires_at > timezone.now() + timedelta(seconds=3590)
-    purge()
-    assert Task.objects.for_tenant(place.tenant).count() == 3
 
 
 def test_removing_the_principal_removes_its_tasks():
