@@ -177,7 +177,7 @@ async def test_a_cancelled_call_takes_its_question_back(place):
     assert word not in asker.done
     rows = AuditEvent.objects.for_tenant(place.tenant).filter(name="asker_write").order_by("seq")
     outcomes = [(row.phase, row.outcome) for row in await asyncio.to_thread(list, rows)]
-    assert outcomes == [("attempt", "started"), ("done", "cancelled")]
+    assert outcomes == [("attempt", "started"), ("done", "unknown")]  # it writes, and was under way
 
 
 async def test_nobody_waits_longer_than_the_call_may_take(place, settings):
