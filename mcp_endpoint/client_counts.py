@@ -8,6 +8,7 @@ cleaned and cut before it comes here, and a tenant has at most :data:`MAX_CLIENT
 a day; the rest is counted together.
 """
 
+import contextlib
 import json
 import logging
 import threading
@@ -92,10 +93,12 @@ class Counts:
             row[3] = now
 
     def _arm(self) -> None:
-        self._timer = threading.Timer(FLUSH_S, self.flush)
-        self._timer.daemon = True
-        self._timer.name = "portico-clients"
-        self._timer.start()
+        timer = threading.Timer(FLUSH_S, self.flush)
+        timer.daemon = True
+        timer.name = "portico-clients"
+        with contextlib.suppress(RuntimeError):  # no thread to be had now: the next request tries again
+            timer.start()
+            self._timer = timer
 
     def flush(self) -> None:
         """Add everything to Redis, from a thread; what it does not take is kept for the next time."""
