@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import socket
-import time
 
 import pytest
 from django.conf import settings
@@ -218,9 +217,8 @@ def test_a_collector_that_is_away_costs_no_call_and_hardly_delays_the_end(place,
         try:
             assert live.line().send(call(place)).status == 200
         finally:
-            started = time.monotonic()
             live.stop()
-        assert time.monotonic() - started < 9
+        assert live.process.returncode == 0, "it was killed, since it did not end within 10 seconds"
         assert "Traceback" not in live.text()
 
 
