@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 import orjson
 from django.conf import settings
@@ -31,11 +30,10 @@ from mcp_endpoint.long_tasks.services import (
     task_cancel,
     task_create,
 )
-from mcp_endpoint.long_tasks.tending import settle
+from mcp_endpoint.long_tasks.tending import task_find
 from mcp_endpoint.models import Task
 from mcp_endpoint.turn import Turn
 from mcp_endpoint.wire import INVALID_PARAMS, MISSING_CAPABILITY, ProtocolError
-from tenants.principals import Caller
 
 Status = Task.Status
 WAITS = "Waits for a worker."
@@ -170,7 +168,7 @@ async def _own(turn: Turn, *, using: bool = True) -> Task:
 
     ``using`` demands that the caller may still use the tool (to stop it, it need not).
     """
-    row = await in_db(_find, turn.caller, turn.params.get("taskId"))
+    row = await in_db(task_find, turn.caller.tenant.id, turn.caller.principal_id, turn.params.get("taskId"))
     if row is not None and using:
         everything = replace(turn.caller, selection=None)  # a selection is no right
         entry = (await pipeline.catalogue(everything)).find(row.called_as)
@@ -179,24 +177,6 @@ async def _own(turn: Turn, *, using: bool = True) -> Task:
     if row is None:
         raise ProtocolError(INVALID_PARAMS, "Unknown task: there is none with this taskId, or it is over.")
     return row
-
-
-def _find(caller: Caller, task_id: Any) -> Task | None:
-    try:
-        wanted = UUID(task_id)
-    except (ValueError, TypeError, AttributeError):
-        return None
-    if str(wanted) != task_id:
-        return None
-    rows = (
-        Task.objects.for_tenant(caller.tenant.id)
-        .filter(pk=wanted, principal_id=caller.principal_id)
-        .select_related("tenant", "principal", "principal__user")
-    )
-    row: Task | None = rows.first()
-    if row is not None and settle(row):
-        row = rows.first()
-    return None if row is None or (row.ended and row.expires_at <= timezone.now()) else row
 
 
 def _detailed(row: Task) -> dict[str, Any]:

@@ -6,8 +6,10 @@ looked after first, so an answer is right also while that job does not run.
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -48,6 +50,25 @@ def settle(row: Task) -> bool:
         return _run_again(row, now)
     # A lost write has its attempt in the audit, which shows it as "outcome unknown": no second row.
     return _fail(row, LOST_WRITE if row.writes else LOST_READ, "" if row.writes else "internal")
+
+
+def task_find(tenant_id: UUID, principal_id: UUID, task_id: Any) -> Task | None:
+    """A principal's task by the id as the client wrote it, looked after; None for every other id."""
+    try:
+        wanted = UUID(task_id)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    if str(wanted) != task_id:
+        return None
+    rows = (
+        Task.objects.for_tenant(tenant_id)
+        .filter(pk=wanted, principal_id=principal_id)
+        .select_related("tenant", "principal", "principal__user")
+    )
+    row: Task | None = rows.first()
+    if row is not None and settle(row):
+        row = rows.first()
+    return None if row is None or (row.ended and row.expires_at <= timezone.now()) else row
 
 
 def tend() -> int:
@@ -116,7 +137,7 @@ def _run_again(row: Task, now: datetime) -> bool:
     return True
 
 
-def _as_read(row: Task) -> models.QuerySet[Task]:
+def _as_read(row: Task) -> Any:
     return Task.objects.for_tenant(row.tenant_id).filter(
         pk=row.pk, status=row.status, run=row.run, beat_at=row.beat_at, queued_at=row.queued_at
     )
