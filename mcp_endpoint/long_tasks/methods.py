@@ -67,8 +67,10 @@ async def begin(turn: Turn) -> bytes | None:
         pipeline.validate(entry, arguments)
     except ConnectorError:
         return None
-    if token_for(entry.connection, turn.info.tokens):
-        return None  # a caller's own token is never stored, so never waits in a queue
+    # A caller's own token is never stored, so never waits in a queue; and a tenant that is served
+    # over stdio by one process has perhaps no worker.
+    if token_for(entry.connection, turn.info.tokens) or turn.transport == "stdio":
+        return None
     payload = Payload(arguments, asking.restore(turn), turn.caller.selection)
     timeout = spec.timeout or settings.PORTICO_CALL_TIMEOUT_S
     try:
