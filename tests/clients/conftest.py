@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from mcp_endpoint.client_counts import clients_of
 from tests.e2e.walks import ALL_NAMES, a_year
-from tests.live import Live
+from tests.live import Live, eventually
 from tests.mcp_endpoint.speak import make_place
 from tests.node import node_tools
 
@@ -19,6 +21,7 @@ __all__ = ["node_tools"]  # a fixture
 class Tenant:
     """Where a client is pointed to."""
 
+    id: UUID
     slug: str
     base: str
     key: str
@@ -51,8 +54,18 @@ def bistro(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """It has what the sample tenant of `make run` has."""
     server = Live(tmp_path_factory.mktemp("clients"), workers=2)
     place = make_place(connectors=("restaurant", "goals", "memory"))
-    yield Tenant(place.tenant.slug, f"http://127.0.0.1:{server.port}", place.key)
+    yield Tenant(place.tenant.pk, place.tenant.slug, f"http://127.0.0.1:{server.port}", place.key)
     server.stop()
+
+
+def revisions(tenant: Tenant, client: str) -> set[str]:
+    """Which revisions of the protocol a client spoke, by the server's own count."""
+    return eventually(
+        lambda: {
+            row.revision for row in clients_of(tenant.id) if row.name.startswith(client) and row.revision
+        },
+        20,
+    )
 
 
 def at_home(told: dict[str, Any], *, version: str | None = None, lossy: bool = False) -> None:

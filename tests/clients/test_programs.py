@@ -13,7 +13,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from portico.client_config import client_configurations
 from tests import node
-from tests.clients.conftest import Tenant, at_home
+from tests.clients.conftest import Tenant, at_home, revisions
 from tests.clients.work import work
 from tests.e2e.inspector import Inspector
 from tests.e2e.running import Place
@@ -49,6 +49,7 @@ def test_claude_code_connects(bistro: Tenant, node_tools: Path, tmp_path: Path) 
     assert re.search(
         r"bistro: \S+ \(HTTP\) - . Connected", said(["claude", "mcp", "list"], tmp_path, **QUIET)
     )
+    assert revisions(bistro, "claude-code") == {"2026-07-28"}
 
 
 def test_claude_code_connects_over_sse(bistro: Tenant, node_tools: Path, tmp_path: Path) -> None:
@@ -68,6 +69,7 @@ def test_gemini_connects(bistro: Tenant, node_tools: Path, tmp_path: Path) -> No
     # As somebody who said in this folder that it is trusted: in others it connects to nothing.
     trust = {"GEMINI_CLI_TRUST_WORKSPACE": "true"}
     assert re.search(r"bistro: .*- Connected", said(["gemini", "mcp", "list"], tmp_path, **trust))
+    assert revisions(bistro, "mcp-test-client") == {"2025-06-18"}  # so it calls itself there
 
 
 @asynccontextmanager
