@@ -1,12 +1,12 @@
 """Calls that need the agreement of the person behind the client, whichever door they come by."""
 
-import asyncio
 import json
 
 import pytest
 from django.conf import settings
 
 from audit.models import AuditEvent
+from common.db import in_db
 from connectors import pipeline
 from connectors.confirming import question_of
 from connectors.services import permission_set
@@ -48,7 +48,7 @@ def code(answer):
 async def story(place, name, word):
     """What the audit says of the calls with a word among their arguments."""
     rows = AuditEvent.objects.for_tenant(place.tenant).filter(name=name).order_by("seq")
-    found = await asyncio.to_thread(list, rows)
+    found = await in_db(list, rows)
     return [(row.phase, row.outcome) for row in found if word in row.arguments]
 
 
@@ -135,29 +135,27 @@ async def test_arguments_that_are_not_valid_trouble_nobody(place):
 
 
 async def test_a_roles_patterns_demand_it_too(database):
-    place = await asyncio.to_thread(make_place, connectors=("asker", "probe"))
-    await asyncio.to_thread(
+    place = await in_db(make_place, connectors=("asker", "probe"))
+    await in_db(
         permission_set, tenant=place.tenant, role="operator", allow=[], deny=[], confirm=["probe:probe_w*"], actor=SYSTEM
     )  # fmt: skip
     first = await call(place, "probe_write", text="x")
     assert list(first.result["inputRequests"]) == [KEY]
     assert (await call(place, "probe_echo", text="x")).result["resultType"] == "complete"
-    _, secret = await asyncio.to_thread(make_key, place.tenant, role="admin")
+    _, secret = await in_db(make_key, place.tenant, role="admin")
     admin = type(place)(place.tenant, secret, None)
     assert (await call(admin, "probe_write", text="x")).result["resultType"] == "complete"
     # What does not name the patterns leaves them; an empty list takes them away.
-    await asyncio.to_thread(
-        permission_set, tenant=place.tenant, role="operator", allow=[], deny=[], actor=SYSTEM
-    )
+    await in_db(permission_set, tenant=place.tenant, role="operator", allow=[], deny=[], actor=SYSTEM)
     assert (await call(place, "probe_write", text="x")).result["resultType"] == "input_required"
-    await asyncio.to_thread(
+    await in_db(
         permission_set, tenant=place.tenant, role="operator", allow=[], deny=[], confirm=[], actor=SYSTEM
     )
     assert (await call(place, "probe_write", text="x")).result["resultType"] == "complete"
 
 
 async def test_whoever_confirmed_before_is_not_asked(place):
-    caller = await asyncio.to_thread(make_caller, place.tenant)
+    caller = await in_db(make_caller, place.tenant)
     word = unique()
     refused = await pipeline.call_tool(caller, "asker_delete", {"word": word})
     assert refused.is_error

@@ -1,6 +1,5 @@
 """Asking the person in revision 2026-07-28: questions end the call, answers come with the next one."""
 
-import asyncio
 import json
 
 import mcp_types
@@ -8,6 +7,7 @@ import pytest
 from django.conf import settings
 
 from audit.models import AuditEvent
+from common.db import in_db
 from mcp_endpoint import asking
 from mcp_endpoint.turn import CAPABILITIES_KEY
 from tests.factories import make_key, unique
@@ -48,7 +48,7 @@ def text(answer):
 
 async def rows(place, **which):
     found = AuditEvent.objects.for_tenant(place.tenant).filter(**which).order_by("seq")
-    return await asyncio.to_thread(list, found)
+    return await in_db(list, found)
 
 
 async def test_a_tool_that_asks_ends_with_questions_and_goes_on_with_the_answers(place):
@@ -195,8 +195,8 @@ async def altered(place, state, mode):
     if mode == "other key":
         return place, "k0~" + state.partition("~")[2]
     if mode == "other tenant":
-        return await asyncio.to_thread(make_place, connectors=("asker",)), state
-    _, secret = await asyncio.to_thread(make_key, place.tenant)
+        return await in_db(make_place, connectors=("asker",)), state
+    _, secret = await in_db(make_key, place.tenant)
     return Place(place.tenant, secret, None), state
 
 

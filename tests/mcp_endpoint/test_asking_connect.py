@@ -1,6 +1,5 @@
 """A personal credential that is missing: the client is asked to open a page, the page stores it."""
 
-import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from audit.models import AuditEvent
+from common.db import in_db
 from connectors.models import Credential
 from mcp_endpoint.turn import CAPABILITIES_KEY
 from tenants import services
@@ -84,7 +84,7 @@ async def test_the_client_is_asked_to_open_the_page_and_goes_on_when_it_is_done(
 
     path = urlparse(asked["params"]["url"])
     form = {"credential_user": "ann", "credential_token": SECRET}
-    answer = await asyncio.to_thread(lambda: home.browser().post(f"{path.path}?{path.query}", form))
+    answer = await in_db(lambda: home.browser().post(f"{path.path}?{path.query}", form))
     assert answer.status_code == 302
     last = await sign_in(home, answers=ACCEPT, state=first.result["requestState"])
     assert last.result["content"][0]["text"] == "signed in as ann"
@@ -123,7 +123,7 @@ async def test_the_handshake_era_has_an_error_of_its_own_for_it(home):
 
 
 async def test_a_service_account_is_sent_to_no_page(home):
-    key, secret = await asyncio.to_thread(make_key, home.place.tenant)
+    key, secret = await in_db(make_key, home.place.tenant)
     program = Home(Place(home.place.tenant, secret, key), home.member, home.connection)
     error = error_of(await sign_in(program))
     assert error["code"] == "no_credential"

@@ -1,12 +1,12 @@
 """Asking the person before 2026-07-28: a request on the call's stream, answered by a POST of its own."""
 
-import asyncio
 import json
 
 import pytest
 from django.conf import settings
 
 from audit.models import AuditEvent
+from common.db import in_db
 from mcp_endpoint import backchannel
 from tests.factories import make_key, unique
 from tests.mcp_endpoint import asker
@@ -132,9 +132,9 @@ async def test_an_answer_of_another_session_principal_or_tenant_reaches_nobody(p
     call = Call(place, session, "asker_greet")
     question = await call.event()
     mallory = {"id": question["id"], "result": {"action": "accept", "content": {"name": "Mallory"}}}
-    _, secret = await asyncio.to_thread(make_key, place.tenant)
+    _, secret = await in_db(make_key, place.tenant)
     neighbour = Place(place.tenant, secret, None)
-    stranger = await asyncio.to_thread(make_place, connectors=("asker",))
+    stranger = await in_db(make_place, connectors=("asker",))
     assert (await by_door(post(place, await session_of(place, **ABLE), mallory))).status == 202
     for other in (neighbour, stranger):
         assert (await by_door(post(other, session, mallory))).status == 404
@@ -176,7 +176,7 @@ async def test_a_cancelled_call_takes_its_question_back(place):
     assert (await by_door(post(place, session, late))).status == 202
     assert word not in asker.done
     rows = AuditEvent.objects.for_tenant(place.tenant).filter(name="asker_write").order_by("seq")
-    outcomes = [(row.phase, row.outcome) for row in await asyncio.to_thread(list, rows)]
+    outcomes = [(row.phase, row.outcome) for row in await in_db(list, rows)]
     assert outcomes == [("attempt", "started"), ("done", "unknown")]  # it writes, and was under way
 
 
