@@ -9,15 +9,12 @@ import contextvars
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from connectors.catalogue import Catalogue
 from mcp_endpoint.wire import ClientGone, dumps
 from tenants.principals import Caller
-
-if TYPE_CHECKING:
-    from mcp_endpoint.streams import Streams
 
 logger = logging.getLogger(__name__)
 
@@ -31,18 +28,30 @@ SendFrame = Callable[[bytes], Awaitable[None]]
 Target = tuple[UUID, str]  # a connection and a URI as its connector writes it
 
 
+class Keeper(Protocol):
+    """Who holds the streams of an event loop: :class:`mcp_endpoint.stream_registry.Streams`."""
+
+    def speaks(self, stream: "Stream") -> bool:
+        """Whether news of a session go out on this stream of it."""
+        ...
+
+    def remove(self, stream: "Stream") -> None:
+        """Forget a stream."""
+        ...
+
+
 class Stream:
     """A stream of one caller. :func:`mcp_endpoint.streams.open` makes it."""
 
     __slots__ = (
-        "_abort", "_broken", "_busy", "_close", "_held", "_pending", "_ping", "_send", "_size", "_streams", "_waiting",
+        "_abort", "_broken", "_busy", "_close", "_held", "_keeper", "_pending", "_ping", "_send", "_size", "_waiting",
         "_woken", "caller", "ended", "expires", "head", "last", "lists", "looked", "opened_at", "read", "session",
         "session_expires", "targets", "tasks", "uris", "wants",
     )  # fmt: skip
 
     def __init__(
         self,
-        streams: "Streams",
+        keeper: "Keeper",
         caller: Caller,
         send: SendFrame,
         *,
@@ -66,7 +75,7 @@ class Stream:
         self.looked = self.read = 0  # how often a look at its caller, at its subscriptions, was begun
         self.ended = False
         self.last = time.monotonic()
-        self._streams = streams
+        self._keeper = keeper
         self._send, self._close, self._ping, self._abort = send, close, ping, abort
         self._pending: dict[bytes, None] = {}
         self._size = 0
@@ -93,7 +102,7 @@ class Stream:
 
     def notify(self, method: str, params: Mapping[str, Any] | None = None) -> None:
         """Queue a notification, unless an equal one waits already or another stream speaks."""
-        if self.session and not self._streams.speakers.speaks(self):
+        if self.session and not self._keeper.speaks(self):
             return
         members = dumps(params or {})[1:-1]
         parts = b",".join(part for part in (self.head, members) if part)
@@ -211,4 +220,4 @@ class Stream:
     def leave(self) -> None:
         """Forget it; for whoever opened it, when its connection is over."""
         self.ended = True
-        self._streams.remove(self)
+        self._keeper.remove(self)

@@ -6,13 +6,11 @@ newest one speaks and the older ones stand by, until the newest has gone.
 """
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from common.bus import bus
-
-if TYPE_CHECKING:
-    from mcp_endpoint.streams import Stream
+from mcp_endpoint.open_stream import Stream
 
 KIND = "stream"
 
@@ -24,23 +22,23 @@ class Speakers:
         self._here: dict[str, list[Stream]] = {}  # by session, the newest last
         self._elsewhere: dict[str, float] = {}  # the newest stream of other workers
 
-    def of(self, session: str) -> "list[Stream]":
+    def of(self, session: str) -> list[Stream]:
         """The streams of a session that are open here."""
         return self._here.get(session, [])
 
-    def speaks(self, stream: "Stream") -> bool:
+    def speaks(self, stream: Stream) -> bool:
         """Whether news of its session goes out on this stream."""
         here = self._here.get(stream.session)
         if not here:
             return True
         return here[-1] is stream and stream.opened_at > self._elsewhere.get(stream.session, 0.0)
 
-    async def enter(self, stream: "Stream") -> None:
+    async def enter(self, stream: Stream) -> None:
         """Take a new stream in; from now on it speaks for its session."""
         self._here.setdefault(stream.session, []).append(stream)
         await self._announce(stream, closed=False)
 
-    def leave(self, stream: "Stream") -> bool:
+    def leave(self, stream: Stream) -> bool:
         """Let a stream go; True where the other workers must be told (:meth:`left`)."""
         here = self._here.get(stream.session, [])
         if stream not in here:
@@ -51,7 +49,7 @@ class Speakers:
             self._elsewhere.pop(stream.session, None)
         return True
 
-    async def left(self, stream: "Stream") -> None:
+    async def left(self, stream: Stream) -> None:
         """Tell the other workers that a stream has gone."""
         await self._announce(stream, closed=True)
 
@@ -70,7 +68,7 @@ class Speakers:
             await self._announce(here[-1], closed=False)
 
     @staticmethod
-    async def _announce(stream: "Stream", *, closed: bool) -> None:
+    async def _announce(stream: Stream, *, closed: bool) -> None:
         body = {"session": stream.session, "at": stream.opened_at, "closed": closed}
         await bus.publish_async(stream.caller.tenant.id, KIND, body)
 

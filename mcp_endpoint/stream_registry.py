@@ -77,6 +77,10 @@ class Streams:
         if self._ticker is None:
             self._ticker = self.loop.call_later(TICK_S, self._tick, context=contextvars.Context())
 
+    def speaks(self, stream: Stream) -> bool:
+        """Whether news of its session go out on this stream."""
+        return self.speakers.speaks(stream)
+
     def remove(self, stream: Stream) -> None:
         """Forget a stream."""
         tenant_id = stream.caller.tenant.id
