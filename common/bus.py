@@ -136,6 +136,10 @@ class Bus:
             except (redis.RedisError, OSError):
                 self.connected.clear()
                 stop.wait(AGAIN_S)
+            except Exception:  # a process whose thread has died would never hear of a revoked key
+                logger.exception("The bus stumbled and begins again")
+                self.connected.clear()
+                stop.wait(AGAIN_S)
 
     def _take(self, channel: bytes, sealed: bytes) -> None:
         try:

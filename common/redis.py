@@ -5,6 +5,7 @@ no room can read another tenant's keys by forgetting it.
 """
 
 import asyncio
+import threading
 import weakref
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ import redis.asyncio
 from django.conf import settings
 
 _sync: redis.Redis | None = None
+_making = threading.Lock()
 _by_loop: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis]" = (
     weakref.WeakKeyDictionary()
 )
@@ -23,7 +25,9 @@ def sync_client() -> redis.Redis:
     """The client for threads, tasks and commands; made at first use and shared."""
     global _sync
     if _sync is None:
-        _sync = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
+        with _making:  # a second client would be dropped, and take its connections along
+            if _sync is None:
+                _sync = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
     return _sync
 
 
