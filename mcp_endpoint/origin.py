@@ -6,6 +6,7 @@ function. A page in a browser sends an Origin: unless it is ours or named in
 rebinding, both eras).
 """
 
+import re
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ ALLOWED_HEADERS = (
     b"Mcp-Session-Id, X-Request-Id, Traceparent"
 )
 EXPOSED_HEADERS = b"Mcp-Session-Id, WWW-Authenticate, X-Request-Id, Retry-After"
+# Headers whose names are a tool's or a connection's own, which no list can have.
+_OWN_NAMES = re.compile(rb"mcp-param-[a-z0-9!#$%&'*+.^_`|~-]{1,90}|x-mcp-toolsets|x-[a-z0-9_-]{1,80}-token")
 _LOOPBACK = ("localhost", ".localhost", "127.0.0.1", "[::1]")
 
 
@@ -60,12 +63,11 @@ def cors_headers(origin: bytes) -> tuple[Header, ...]:
 
 
 def preflight_headers(requested: bytes) -> tuple[Header, ...]:
-    """What a browser asks before it sends the real request; ``Mcp-Param-*`` names are granted as asked."""
-    names = [
-        name.strip()
-        for name in requested.lower().split(b",")
-        if name.strip().startswith(b"mcp-param-") and len(name) < 100
-    ]
+    """What a browser asks before it sends the real request.
+
+    ``Mcp-Param-*``, ``X-MCP-Toolsets`` and ``X-*-Token`` are granted as asked.
+    """
+    names = [name for text in requested.lower().split(b",") if _OWN_NAMES.fullmatch(name := text.strip())]
     return (
         (b"access-control-allow-methods", b"POST, OPTIONS"),
         (b"access-control-allow-headers", b", ".join([ALLOWED_HEADERS, *names[:20]])),

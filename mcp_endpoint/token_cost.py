@@ -9,7 +9,7 @@ from mcp_endpoint import shapes
 from mcp_endpoint.wire import dumps
 
 BYTES_PER_TOKEN: Final = 4  # the common rule of thumb for English and JSON
-MANY_TOKENS: Final = 10_000  # from here on it is worth listing fewer tools
+MANY_TOKENS: Final = 30_000  # a seventh of a window of 200,000: from here on list fewer tools
 
 
 def tool_tokens(name: str, spec: ToolSpec) -> int:
