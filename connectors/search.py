@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import closing
 
 from connectors.snapshot import ToolEntry
 
@@ -53,6 +54,16 @@ class ToolIndex:
         with self._lock:
             rows = self._db.execute(_SELECT, (" OR ".join(terms), limit)).fetchall()
         return [self._names[rowid - 1] for rowid, _ in rows]
+
+
+def has_full_text_search() -> bool:
+    """Whether this Python's SQLite was built with FTS5."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        try:
+            db.execute(_CREATE)
+        except sqlite3.OperationalError:
+            return False
+    return True
 
 
 def _row(entry: ToolEntry) -> tuple[str, str, str, str, str]:

@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
 from redis import RedisError
 
+from connectors.search import has_full_text_search
 from portico import invariants, telemetry
 
 
@@ -34,6 +35,14 @@ def check_configuration(app_configs: Sequence[AppConfig] | None, **_: Any) -> li
         )
     if found_problem := telemetry.problem():
         found.append(Warning(found_problem, id="portico.W004"))
+    if not has_full_text_search():
+        found.append(
+            Warning(
+                "This Python's SQLite has no FTS5: tools cannot be searched where a tenant or an endpoint "
+                "has that switched on.",
+                id="portico.W005",
+            )
+        )
     return found
 
 
