@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from tenants.models import AccessKey, Principal, Tenant
 from tenants.principals import Caller, KeyRights, PrincipalKind, Role
@@ -23,6 +23,17 @@ def membership_of(user: Any, tenant: Tenant) -> Principal | None:
         Principal.objects.for_tenant(tenant).filter(user_id=user.pk).select_related("user", "tenant").first()
     )
     return found
+
+
+def callers_named(slug: str, name: str, *, address: str, via: str) -> list[Caller]:
+    """The principals of an active tenant that a name may mean, as callers; for the operator's commands.
+
+    A name is a member's user name or mail address, or a service account's own.
+    """
+    rows = Principal.objects.filter(tenant__slug=slug, tenant__status=Tenant.Status.ACTIVE)
+    people = Q(user__is_active=True) & (Q(user__username=name) | Q(user__email__iexact=name))
+    found = rows.filter(people | Q(kind=PrincipalKind.SERVICE_ACCOUNT, name=name))
+    return [caller_of(row, address=address, via=via) for row in found.select_related("tenant", "user")]
 
 
 def caller_of(

@@ -9,13 +9,12 @@ from contextlib import asynccontextmanager
 
 import mcp
 import pytest
-from django.core.management.base import CommandError
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from audit.models import AuditEvent
 from common.db import in_db
-from mcp_endpoint.management.commands import mcp_stdio
 from tenants import services
+from tenants.selectors import callers_named
 from tests.factories import SYSTEM, make_connection, make_member, make_user, unique
 from tests.live import ROOT, environment
 from tests.mcp_endpoint.speak import HANDSHAKE, META, eventually, make_place
@@ -168,30 +167,32 @@ def test_the_operator_names_who_calls_without_a_key(mine):
     member = make_member(mine.tenant, "viewer", user)
     account = mine.access_key.principal
     for name, expected in ((user.get_username(), member.pk), (account.name, account.pk)):
-        assert mcp_stdio._named(mine.tenant.slug, name).principal_id == expected
+        (found,) = callers_named(mine.tenant.slug, name, address="", via="stdio")
+        assert found.principal_id == expected
+    assert callers_named("nobody-here", account.name, address="", via="stdio") == []
     process = Process(mine, "--as", user.email.upper(), env=env_of())
     process.send(call(1, "demo_add", META, a=1), call(2, "probe_write", META, text="x"))
     rest, errors = process.finish()
     answers = {message["id"]: message for message in rest}
     assert answers[1]["result"]["structuredContent"] == {"total": 2}, errors
     assert "error" in answers[2]
-    row = AuditEvent.objects.for_tenant(mine.tenant).get(principal_name=user.get_username(), name="demo_add")
+    row = AuditEvent.objects.for_tenant(mine.tenant).get(
+        principal_name=user.get_username(), name="demo_add", phase="done"
+    )
     assert row.via == "stdio"
 
 
 def test_who_may_not_come_is_told_on_standard_error(mine):
-    process = Process(mine, env=env_of(PORTICO_ACCESS_KEY="ptc_wrong"))
-    rest, errors = process.finish()
-    assert process.process.returncode == 1
-    assert rest == []
-    assert "does not open" in errors
-    assert "Traceback" not in errors
-    for slug, name, said in (
-        (mine.tenant.slug, "nobody", "no member"),
-        ("nobody-here", "x", "no active tenant"),
+    for arguments, env, said in (
+        ([], env_of(PORTICO_ACCESS_KEY="ptc_wrong"), "does not open"),
+        (["--as", "nobody"], env_of(), "no active tenant"),
     ):
-        with pytest.raises(CommandError, match=said):
-            mcp_stdio._named(slug, name)
+        process = Process(mine, *arguments, env=env)
+        rest, errors = process.finish()
+        assert process.process.returncode == 1
+        assert rest == []
+        assert said in errors
+        assert "Traceback" not in errors
 
 
 def test_it_works_while_redis_is_away(mine):

@@ -8,16 +8,14 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
 
+from common.db import in_db
 from mcp_endpoint import stdio
 from mcp_endpoint.wire import ProtocolError
 from tenants import access
-from tenants.models import Principal, ServiceAccount, Tenant
 from tenants.principals import Caller
-from tenants.selectors import caller_of, membership_of
+from tenants.selectors import callers_named
 
 KEY = "PORTICO_ACCESS_KEY"
 TOKEN = "PORTICO_TOKEN_"  # noqa: S105  a prefix of names
@@ -48,15 +46,10 @@ class Command(BaseCommand):
         sink = _claim_stdout()
         slug, name = options["tenant"], options["principal"]
         key = options["key"] or os.environ.pop(KEY, "")
-        if name:
-            caller = _named(slug, name)
-        elif key:
-            caller = _of_key(slug, key)
-        else:
+        if not name and not key:
             raise CommandError(f"Set {KEY} to an access key, or name who calls with --as.")
-        connections.close_all()  # this thread asks the database nothing more
         try:
-            asyncio.run(stdio.serve(caller, sys.stdin.buffer, sink, _tokens(os.environ)))
+            asyncio.run(_serve(slug, name, key, sink))
         except ProtocolError as error:
             raise CommandError(error.message) from None
         finally:
@@ -85,35 +78,24 @@ def _claim_stdout() -> BinaryIO:
     return sink
 
 
-def _of_key(slug: str, key: str) -> Caller:
-    try:
-        return access.authenticate_blocking(slug, key.strip(), address=ADDRESS, via="stdio")
-    except (access.AccessDenied, access.AccessUnavailable) as error:
-        raise CommandError(
-            f"This key does not open {slug}: it must be a valid access key of this tenant."
-            if isinstance(error, access.AccessDenied)
-            else str(error)
-        ) from None
+async def _serve(slug: str, name: str, key: str, sink: BinaryIO) -> None:
+    caller = await _caller(slug, name, key)
+    await stdio.serve(caller, sys.stdin.buffer, sink, _tokens(os.environ))
 
 
-def _named(slug: str, name: str) -> Caller:
-    """The principal that the operator chose, with all that its role may do."""
-    tenant = Tenant.objects.filter(slug=slug).first()
-    if tenant is None or tenant.status != Tenant.Status.ACTIVE:
-        raise CommandError(f"There is no active tenant {slug!r}.")
-    found = _principals(tenant, name)
-    if len(found) != 1:
-        raise CommandError(
-            f"{slug} has no member and no service account {name!r}."
-            if not found
-            else f"{name!r} means several principals of {slug}; write a user name or mail address."
-        )
-    return caller_of(found[0], address=ADDRESS, via="stdio")
-
-
-def _principals(tenant: Tenant, name: str) -> list[Principal]:
-    users = get_user_model()._default_manager.filter(is_active=True)
-    people = [*users.filter(username=name), *users.filter(email__iexact=name).exclude(username=name)]
-    members = [row for user in people if (row := membership_of(user, tenant)) is not None]
-    accounts = ServiceAccount.objects.for_tenant(tenant).filter(name=name).select_related("tenant")
-    return [*members, *accounts]
+async def _caller(slug: str, name: str, key: str) -> Caller:
+    """Who calls: the principal that the operator chose, or the key's. Raises CommandError."""
+    if not name:
+        try:
+            return await access.authenticate(slug, key.strip(), address=ADDRESS, via="stdio")
+        except access.AccessDenied:
+            text = f"This key does not open {slug}: it must be a valid access key of this tenant."
+            raise CommandError(text) from None
+        except access.AccessUnavailable as error:
+            raise CommandError(str(error)) from None
+    found = await in_db(callers_named, slug, name, address=ADDRESS, via="stdio")
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise CommandError(f"{name!r} means several principals of {slug}; write a user name or mail address.")
+    raise CommandError(f"There is no active tenant {slug} with a member or a service account {name!r}.")
