@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from common.redaction import redact
 from connectors.asking import Answer, CapabilityMissing, Elicit
-from connectors.context import Channel
+from connectors.channel import Channel
 from connectors.deadlines import Deadline
 from connectors.errors import NotPermitted, TimedOut
 from connectors.snapshot import ToolEntry

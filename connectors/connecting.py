@@ -4,7 +4,7 @@ Secrets never pass through the client: it opens the page's URL, which carries no
 page asks its visitor to sign in to Portico (URL elicitation, SEP-1036).
 """
 
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
@@ -12,11 +12,9 @@ from django.conf import settings
 
 from connectors.asking import Answer, CapabilityMissing, ElicitURL
 from connectors.base import ConnectionRef
+from connectors.channel import Channel
 from connectors.errors import AuthenticationFailed, NotPermitted
 from tenants.principals import Caller, PrincipalKind
-
-if TYPE_CHECKING:
-    from connectors.context import Channel
 
 KEY: Final = "portico_connect"
 FOR: Final = "for"  # names whose credential it is, so that the page can tell a visitor who is somebody else
@@ -60,7 +58,7 @@ def declined(connection: ConnectionRef) -> AuthenticationFailed:
     )
 
 
-async def have_connected(caller: Caller, connection: ConnectionRef, channel: "Channel") -> NoReturn:
+async def have_connected(caller: Caller, connection: ConnectionRef, channel: Channel) -> NoReturn:
     """Have the person store their credential, where the client can send them to the page.
 
     Raises InputRequired for that, else AuthenticationFailed with the page in its hint: also

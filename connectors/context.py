@@ -12,10 +12,11 @@ from common.db import in_db
 from common.tracing import Trace, onward
 from common.vault import decrypt
 from connectors.artifacts import artifact_save
-from connectors.asking import Answer, Ask, Elicit, ElicitURL
+from connectors.asking import Answer, Ask, Elicit
 from connectors.base import SavedFile
+from connectors.channel import Channel
 from connectors.connecting import have_connected
-from connectors.errors import AuthenticationFailed, NotPermitted
+from connectors.errors import AuthenticationFailed
 from connectors.models import Connection, Credential
 from connectors.snapshot import ConnectionView, StoredCredential, TenantKey
 from connectors.tokens import Tokens, discreet, header_of, token_for
@@ -24,46 +25,6 @@ from tenants.principals import Caller
 
 T = TypeVar("T")
 CREDENTIAL_PURPOSE = "credential"
-
-
-class Channel:
-    """What the transport offers a running call; this base offers nothing and suits tasks and tests."""
-
-    cancelled: bool = False
-
-    async def progress(self, done: float, total: float | None, message: str) -> None:
-        """Pass progress on to the client."""
-
-    async def log(self, level: str, message: str) -> None:
-        """Pass a log line on to the client."""
-
-    async def ask(self, requests: Mapping[str, Ask], state: Any = None) -> dict[str, dict[str, Any]]:
-        """The client's raw results by key; this base has nobody to ask.
-
-        Raises InputRequired where the answers come with a second call, CapabilityMissing or
-        NotPermitted where the client can be asked none of it.
-        """
-        raise nobody_to_ask()
-
-    async def open_page(self, key: str, page: ElicitURL) -> dict[str, Any]:
-        """Have the person open a page; the client's result, which does not say that they are done.
-
-        Raises as :meth:`ask`.
-        """
-        raise nobody_to_ask()
-
-    def kept(self) -> Any:
-        """The state that an earlier round of the same call left; None where there was none."""
-        return None
-
-
-def nobody_to_ask() -> NotPermitted:
-    """The error of a call that must ask where nobody can be asked."""
-    return NotPermitted(
-        "This client cannot ask its user.",
-        code="elicitation_unavailable",
-        hint="Use a client that supports elicitation.",
-    )
 
 
 class CallContext:
@@ -151,7 +112,7 @@ class CallContext:
                 raise AuthenticationFailed(
                     f"The connection {self.connection.slug} has no credential of its own.",
                     code="token_required",
-                    hint=f"Send the system's token with the request, in the header {header_of(self._view)}.",
+                    hint=f"Send the system's token with the request, in the header {header_of(self._view.ref.slug)}.",
                 )
             return {}
         if mode == Connection.CredentialMode.SHARED:

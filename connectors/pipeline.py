@@ -23,8 +23,9 @@ from connectors import deferred
 from connectors.asking import CapabilityMissing, InputRequired
 from connectors.base import ToolSpec
 from connectors.catalogue import Catalogue, catalogue_of, explain, tool_subject
+from connectors.channel import Channel
 from connectors.confirming import DECLINED, REQUIRED, confirm
-from connectors.context import CallContext, Channel
+from connectors.context import CallContext
 from connectors.deadlines import Deadline
 from connectors.errors import (
     ConnectorError,

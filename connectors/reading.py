@@ -19,7 +19,8 @@ from common.writer import QueueFullError, WriterUnavailableError
 from connectors.artifacts import artifact_get
 from connectors.asking import CapabilityMissing, InputRequired
 from connectors.base import PromptSpec, ResourceSpec
-from connectors.context import CallContext, Channel
+from connectors.channel import Channel
+from connectors.context import CallContext
 from connectors.deadlines import Deadline
 from connectors.errors import ConnectorError, InternalError, InvalidInput, NotFound, NotPermitted, TimedOut
 from connectors.pipeline import (

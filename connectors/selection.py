@@ -5,22 +5,15 @@ their first connection), and single toolsets of either. A selection only narrows
 decision function (:mod:`connectors.permissions`) judges it with everything else.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from connectors.snapshot import TenantSnapshot
+from connectors.toolset_names import canonical, said_known, unknown_names
 from tenants.principals import Selection
-
-if TYPE_CHECKING:
-    from connectors.snapshot import TenantSnapshot
 
 PARAMETER = "toolsets"
 MAX_TEXT = 4096  # characters of a query or a header that are read
 MAX_KEPT = 256  # parsed selections of one tenant
-MAX_SHOWN = 40  # names that a refusal lists
-
-# A connection's slug, its connector's, and whether it is that connector's first.
-Known = tuple[str, str, bool]
 
 
 class BadSelection(ValueError):
@@ -32,7 +25,7 @@ class UnknownEndpoint(LookupError):
 
 
 def selection_of(
-    snapshot: "TenantSnapshot", endpoint: str, query: bytes, header: bytes | None
+    snapshot: TenantSnapshot, endpoint: str, query: bytes, header: bytes | None
 ) -> Selection | None:
     """What a request asks for; None for everything. Read once for all requests that ask the same.
 
@@ -50,7 +43,7 @@ def selection_of(
     return made
 
 
-def _read(snapshot: "TenantSnapshot", endpoint: str, query: bytes, header: bytes | None) -> Selection | None:
+def _read(snapshot: TenantSnapshot, endpoint: str, query: bytes, header: bytes | None) -> Selection | None:
     if endpoint:
         rules = snapshot.endpoints.get(endpoint)
         if rules is None or not rules.enabled:
@@ -67,7 +60,7 @@ def _read(snapshot: "TenantSnapshot", endpoint: str, query: bytes, header: bytes
     return Selection(endpoint, chosen) if endpoint or chosen else None
 
 
-def _resolved(snapshot: "TenantSnapshot", names: tuple[str, ...]) -> tuple[str, ...]:
+def _resolved(snapshot: TenantSnapshot, names: tuple[str, ...]) -> tuple[str, ...]:
     """The names with the slugs of their connections. Raises BadSelection naming those that mean nothing."""
     known = [(view.ref.slug, view.connector_slug, view.ref.is_primary) for view in snapshot.connections]
     toolsets = {
@@ -81,37 +74,3 @@ def _resolved(snapshot: "TenantSnapshot", names: tuple[str, ...]) -> tuple[str, 
             f"{said_known(known, toolsets)}."
         )
     return tuple(dict.fromkeys(canonical(name, known) for name in names))
-
-
-def canonical(name: str, known: Iterable[Known]) -> str:
-    """A name with its connection's slug in front; what is not known stays as it is and matches nothing."""
-    first, colon, toolset = name.partition(":")
-    rows = list(known)
-    if any(slug == first for slug, _, _ in rows):
-        return name
-    primary = next((slug for slug, connector, is_first in rows if connector == first and is_first), first)
-    return f"{primary}{colon}{toolset}"
-
-
-def unknown_names(names: Iterable[str], known: list[Known], toolsets: dict[str, set[str]]) -> list[str]:
-    """The names that mean no connection and no toolset; ``toolsets`` are those of each connection."""
-    wrong = []
-    for name in names:
-        slug, colon, toolset = canonical(name, known).partition(":")
-        if slug not in toolsets or (colon and toolset not in toolsets[slug]):
-            wrong.append(name)
-    return wrong
-
-
-def said_known(known: list[Known], toolsets: dict[str, set[str]]) -> str:
-    """The names that can be used, for a sentence."""
-    names: list[str] = []
-    for slug, connector, is_first in sorted(known):
-        names.append(slug)
-        if is_first and connector != slug and all(connector != other for other, _, _ in known):
-            names.append(connector)
-        names += (
-            [f"{slug}:{toolset}" for toolset in sorted(toolsets[slug])] if len(toolsets[slug]) > 1 else []
-        )
-    more = ", …" if len(names) > MAX_SHOWN else ""
-    return (", ".join(names[:MAX_SHOWN]) + more) or "no connections yet"

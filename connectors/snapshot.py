@@ -20,8 +20,8 @@ from connectors.base import ConnectionRef, Connector, PromptSpec, ResourceSpec, 
 from connectors.models import Connection, Credential, Endpoint, ToolPermission, ToolSwitch
 from connectors.permissions import ConnectionRules, EndpointRules, RoleRule
 from connectors.registry import UnknownConnectorError, connector_class
-from connectors.selection import canonical
 from connectors.tokens import token_names
+from connectors.toolset_names import canonical
 from tenants.changes import watcher
 from tenants.models import Tenant
 from tenants.principals import Role, TenantRef

@@ -7,16 +7,13 @@ A token lives as long as its request. It is never stored, logged, audited or sho
 import logging
 import traceback
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
 from common.writer import QueueFullError, WriterUnavailableError
 from connectors.asking import CapabilityMissing, InputRequired
 from connectors.errors import ConnectorError, InternalError
-
-if TYPE_CHECKING:
-    from connectors.snapshot import ConnectionView
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -26,6 +23,15 @@ ATLASSIAN: Final = "atlassian"
 ATLASSIAN_CONNECTORS: Final = frozenset({"jira", "confluence"})
 TOKEN_FIELDS: Final = ("token", "api_token", "access_token", "key")
 HIDDEN: Final = "[token]"
+
+
+class TakesTokens(Protocol):
+    """A connection, as far as tokens go: the names under which a caller's token is for it."""
+
+    @property
+    def token_names(self) -> tuple[str, ...]:
+        """The most precise name first; none where callers bring none."""
+        ...
 
 
 def named(name: str) -> str:
@@ -47,7 +53,7 @@ def token_names(slug: str, connector: str, is_primary: bool, slugs: Iterable[str
     return tuple(dict.fromkeys(names))
 
 
-def token_for(view: "ConnectionView", tokens: Tokens | None) -> SecretStr | None:
+def token_for(view: TakesTokens, tokens: Tokens | None) -> SecretStr | None:
     """The token that a request brought for this connection; None where it brought none or may not."""
     if not tokens:
         return None
@@ -60,9 +66,9 @@ def token_field(credentials: type[BaseModel] | None) -> str:
     return next((name for name in TOKEN_FIELDS if name in fields), TOKEN_FIELDS[0])
 
 
-def header_of(view: "ConnectionView") -> str:
+def header_of(slug: str) -> str:
     """The header in which this connection takes a caller's token, as a person writes it."""
-    return f"X-{view.ref.slug.title()}-Token"
+    return f"X-{slug.title()}-Token"
 
 
 def without(text: str, token: SecretStr | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from mcp_endpoint.exchange import exchange
-from mcp_endpoint.visit import Inbound
+from mcp_endpoint.inbound import Inbound
 from mcp_endpoint.wire import BodyTimeout, BodyTooLarge, ClientGone, Header, Reply, error_frame
 
 Message = MutableMapping[str, Any]

@@ -18,7 +18,7 @@ from uuid import UUID
 from common.bus import MessageTooLargeError, bus
 from common.text import clean_text
 from connectors.asking import Ask, Elicit, ElicitURL, Roots, Sample
-from connectors.context import nobody_to_ask
+from connectors.channel import nobody_to_ask
 from connectors.errors import InvalidInput, NotPermitted
 from mcp_endpoint.asking import Results, fits, wire_request
 from mcp_endpoint.sessions import Session

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from common.text import clean_text
 from connectors.asking import Ask, ElicitURL, InputRequired
-from connectors.context import Channel, nobody_to_ask
+from connectors.channel import Channel, nobody_to_ask
 from mcp_endpoint import asking, backchannel
 from mcp_endpoint.turn import Turn
 from mcp_endpoint.wire import notification_frame

@@ -1,6 +1,6 @@
 """One HTTP request to a tenant's MCP endpoint, from plain values to a plain reply.
 
-The doors build an :class:`~mcp_endpoint.visit.Inbound`, lend a
+The doors build an :class:`~mcp_endpoint.inbound.Inbound`, lend a
 :class:`~mcp_endpoint.wire.Wire` for streaming and send the
 :class:`~mcp_endpoint.wire.Reply`. The order is the house's: host, origin, method, size,
 authentication, media types, body, era (:mod:`mcp_endpoint.eras`), handler
@@ -14,13 +14,14 @@ from django.conf import settings
 from mcp_endpoint import messages, origin, sse
 from mcp_endpoint.channel import LiveChannel
 from mcp_endpoint.eras import Arrival, turn_of
+from mcp_endpoint.inbound import Inbound
 from mcp_endpoint.notifications import ALLOW, answer_listen, session_stream
 from mcp_endpoint.running import execute, failure
 from mcp_endpoint.sdk import progress_token
 from mcp_endpoint.stream import EventStream
 from mcp_endpoint.subscriptions import LISTEN
 from mcp_endpoint.turn import Turn
-from mcp_endpoint.visit import Inbound, Visit
+from mcp_endpoint.visit import Visit
 from mcp_endpoint.wire import (
     INVALID_REQUEST,
     BodyTimeout,

@@ -5,7 +5,7 @@ Read after authentication alone: a stranger's request is answered the same, what
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote
 
 from django.db import Error as DatabaseError
@@ -14,19 +14,17 @@ from pydantic import SecretStr
 from connectors.selection import BadSelection, UnknownEndpoint, selection_of
 from connectors.snapshot import TenantGoneError, snapshot_of
 from connectors.tokens import Tokens, named
+from mcp_endpoint.inbound import Inbound
 from mcp_endpoint.wire import INVALID_PARAMS, INVALID_REQUEST, ProtocolError, stranger, unavailable
 from tenants import access
 from tenants.principals import Caller
-
-if TYPE_CHECKING:
-    from mcp_endpoint.visit import Inbound
 
 HEADER: Final = b"x-mcp-toolsets"  # as GitHub's server calls it
 MAX_TOKEN: Final = 8192  # bytes
 _BEFORE, _AFTER = b"x-", b"-token"
 
 
-async def narrowed(caller: Caller, request: "Inbound") -> Caller:
+async def narrowed(caller: Caller, request: Inbound) -> Caller:
     """The caller with the selection of its request. Raises ProtocolError with 400 or 404."""
     lines = [value for name, value in request.lines if name == HEADER]
     header = b",".join(lines) if lines else None

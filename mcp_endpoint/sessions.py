@@ -77,8 +77,11 @@ def capability_flags(capabilities: Any) -> frozenset[str]:
     flags = {
         name for name in ("elicitation", "sampling", "roots") if isinstance(capabilities.get(name), Mapping)
     }
-    if "elicitation" in flags and "url" in capabilities["elicitation"]:
+    modes = capabilities["elicitation"] if "elicitation" in flags else ()
+    if "url" in modes:
         flags.add("elicitation.url")
+        if "form" not in modes:  # alone, ``{}`` means forms
+            flags.discard("elicitation")
     return frozenset(flags)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from common.paging import Position
-from connectors.context import Channel
+from connectors.channel import Channel
 from connectors.pipeline import NO_CHANNEL, NO_INFO, CallInfo
 from mcp_endpoint.sessions import Session, bound_to
 from tenants.principals import Caller

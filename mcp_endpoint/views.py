@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.views.decorators.csrf import csrf_exempt
 
 from mcp_endpoint.exchange import exchange
-from mcp_endpoint.visit import Inbound
+from mcp_endpoint.inbound import Inbound
 from mcp_endpoint.wire import BodyTooLarge, Header, Reply
 
 

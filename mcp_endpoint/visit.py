@@ -6,8 +6,7 @@ Neither Django's request nor ASGI's scope is known here: the doors (:mod:`mcp_en
 
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +15,7 @@ from django.conf import settings
 from common.log_context import request_context, tenant_context
 from connectors.pipeline import CallInfo
 from mcp_endpoint import messages, narrowing, origin, sdk
+from mcp_endpoint.inbound import Inbound
 from mcp_endpoint.refusals import note_refusal
 from mcp_endpoint.wire import (
     INTERNAL_ERROR,
@@ -32,27 +32,6 @@ from tenants import access
 from tenants.principals import Caller
 
 _SAFE_ID = re.compile(rb"^[A-Za-z0-9._:-]{1,64}$")
-
-
-@dataclass(slots=True)
-class Inbound:
-    """An HTTP request as plain values.
-
-    ``lines`` are the header lines with lowercase names, ``peer`` the address of the
-    connection, ``read_body(limit)`` gives the whole body or raises
-    :class:`~mcp_endpoint.wire.BodyTooLarge` or :class:`~mcp_endpoint.wire.ClientGone`.
-    ``endpoint`` is the slug of a named endpoint ("" for the tenant's own), ``transport`` the
-    last part of the path (mcp, sse or messages), ``query`` the raw query string.
-    """
-
-    http_method: str
-    slug: str
-    lines: list[tuple[bytes, bytes]]
-    peer: str
-    read_body: Callable[[int], Awaitable[bytes]]
-    endpoint: str = ""
-    transport: str = "mcp"
-    query: bytes = b""
 
 
 class Visit:

@@ -14,7 +14,8 @@ from common.db import in_db
 from common.text import clean_text
 from common.vault import VaultError
 from connectors.base import CheckResult, Connector
-from connectors.context import CallContext, Channel
+from connectors.channel import Channel
+from connectors.context import CallContext
 from connectors.errors import ConnectorError
 from connectors.models import Connection, HealthCheck
 from connectors.snapshot import snapshot_of

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from audit.services import record_change
 from connectors.models import Connection, Endpoint
 from connectors.registry import UnknownConnectorError, connector_class
-from connectors.selection import said_known, unknown_names
 from connectors.services._shared import lock_tenant
+from connectors.toolset_names import said_known, unknown_names
 from tenants.changes import tenant_changed
 from tenants.errors import AlreadyThere, InvalidValue
 from tenants.models import Tenant

@@ -21,7 +21,7 @@ from common.bus import bus
 from common.db import in_db
 from connectors import pipeline
 from connectors.asking import Ask, CapabilityMissing, InputRequired
-from connectors.context import Channel
+from connectors.channel import Channel
 from connectors.pipeline import CallInfo, ServiceUnavailable
 from connectors.snapshot import TenantGoneError
 from mcp_endpoint import asking, sdk
