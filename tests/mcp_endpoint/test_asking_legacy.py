@@ -9,6 +9,8 @@ from django.conf import settings
 from audit.models import AuditEvent
 from common.db import in_db
 from mcp_endpoint import backchannel
+from mcp_endpoint.dialogue import Dialogue
+from tenants.selectors import caller_of
 from tests.factories import make_key, unique
 from tests.mcp_endpoint import asker
 from tests.mcp_endpoint.speak import Place, Post, Running, by_door, headers_of, initialize, legacy, make_place
@@ -98,6 +100,7 @@ async def test_a_client_that_cannot_be_asked_gets_a_clear_error(place):
     for session, more in (
         (await session_of(place), {}),  # it declared nothing
         (await session_of(place, sampling={}), {}),
+        (await session_of(place, elicitation={"url": {}}), {}),  # it opens pages and shows no forms
         (await session_of(place, version="2025-03-26", **ABLE), {}),  # a revision without elicitation
         (able, {"accept": "application/json"}),  # it takes no stream
         (None, {}),  # it never initialized
@@ -192,3 +195,33 @@ async def test_nobody_waits_longer_than_the_call_may_take(place, settings):
     question = await call.event()
     assert (await call.event())["params"]["requestId"] == question["id"]
     assert json.loads((await call.event())["result"]["content"][0]["text"])["type"] == "timeout"
+
+
+async def test_a_conversation_over_one_stream_asks_and_is_answered_on_it(place):
+    """As HTTP+SSE and stdio hold it: no session id is shown, and no HTTP request surrounds a message."""
+    sent: asyncio.Queue[bytes] = asyncio.Queue()
+    caller = await in_db(caller_of, place.access_key.principal, key=place.access_key, via="mcp")
+    talk = Dialogue(caller, sent.put, lambda: None)
+
+    async def take(**message):
+        await talk.take({"jsonrpc": "2.0", **message})
+
+    async def told():
+        return json.loads(await asyncio.wait_for(sent.get(), 10))
+
+    await talk.start()
+    try:
+        params = {
+            "protocolVersion": "2025-06-18",
+            "capabilities": ABLE,
+            "clientInfo": {"name": "a", "version": "1"},
+        }
+        await take(id=1, method="initialize", params=params)
+        assert (await told())["id"] == 1
+        await take(id=2, method="tools/call", params={"name": "asker_greet", "arguments": {}})
+        question = await told()
+        assert question["method"] == "elicitation/create"
+        await take(id=question["id"], result=ALICE)
+        assert (await told())["result"]["content"][0]["text"] == "Hello, Alice!"
+    finally:
+        await talk.close()

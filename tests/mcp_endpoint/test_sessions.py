@@ -39,7 +39,7 @@ async def test_a_forged_altered_or_expired_session_is_unknown(place):
 
 
 async def test_a_session_stays_small_and_holds_only_what_it_must(place):
-    noisy = await session_of(place, client="\U0001f600" * 5000, elicitation={"url": {}}, roots={})
+    noisy = await session_of(place, client="\U0001f600" * 5000, elicitation={"form": {}, "url": {}}, roots={})
     assert len(noisy) < 1024
     assert place.key not in noisy
     opened = sessions.open_session(noisy, await _same_caller(place))
