@@ -276,3 +276,33 @@ async def test_a_call_with_a_token_is_answered_in_line_and_never_waits_as_a_task
 async def test_the_platforms_own_key_is_no_token(vendor, send):
     answer = await send(modern(vendor, "tools/call", WHO))
     assert answer.result["isError"], "the connector got something that nobody brought"
+
+
+async def test_what_a_stream_of_http_and_sse_was_opened_with_counts_for_its_messages(vendor, base_url):
+    await in_db(lambda: endpoint_create(tenant=vendor.tenant, slug="sse", toolsets=["vendor"], actor=SYSTEM))
+    path = f"/t/{vendor.tenant.slug}/e/sse/sse"
+    key = {"authorization": f"Bearer {vendor.key}"}
+    async with (
+        asyncio.timeout(20),
+        httpx2.AsyncClient(base_url=base_url, headers=key, timeout=20) as http,
+        http.stream("GET", path, headers={"x-first-token": "token-of-BBBB"}) as stream,
+    ):
+        lines = stream.aiter_lines()
+
+        async def data() -> str:
+            while not (line := await anext(lines)).startswith("data: "):
+                pass
+            return line.removeprefix("data: ")
+
+        where = await data()
+        hello = json.loads(initialize(vendor).body)
+        for message in (
+            hello,
+            {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+            {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": WHO},
+        ):
+            assert (await http.post(where, json=message)).status_code == 202
+        answers = {message["id"]: message for message in [json.loads(await data()) for _ in range(3)]}
+    assert {tool["name"] for tool in answers[2]["result"]["tools"]} >= {"vendor_who"}
+    assert all(tool["name"].startswith("vendor_") for tool in answers[2]["result"]["tools"])
+    assert answers[3]["result"]["structuredContent"] == {"used": "BBBB"}
