@@ -1,5 +1,7 @@
 """The official Python client answers questions in each of its modes."""
 
+import os
+import sys
 from contextlib import asynccontextmanager
 
 import httpx2
@@ -7,9 +9,11 @@ import mcp
 import mcp_types as types
 import pytest
 from django.conf import settings
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.factories import unique
+from tests.live import ROOT, environment
 from tests.mcp_endpoint import asker
 from tests.mcp_endpoint.speak import make_place
 
@@ -42,17 +46,18 @@ async def rooted(context):
     return types.ListRootsResult(roots=[types.Root(uri="file:///work")])
 
 
+ANSWERS = {
+    "elicitation_callback": elicited,
+    "sampling_callback": sampled,
+    "list_roots_callback": rooted,
+}
+
+
 @asynccontextmanager
 async def client_of(base_url, place, mode):
     async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {place.key}"}, timeout=20) as http:
         transport = streamable_http_client(base_url + place.path, http_client=http)
-        async with mcp.Client(
-            transport,
-            mode=mode,
-            elicitation_callback=elicited,
-            sampling_callback=sampled,
-            list_roots_callback=rooted,
-        ) as client:
+        async with mcp.Client(transport, mode=mode, **ANSWERS) as client:
             yield client
 
 
@@ -73,3 +78,17 @@ async def test_the_official_client_answers_in_every_mode(base_url, asking_place,
         assert (await client.read_resource("asker://note")).contents[0].text == "For Alice"
         letter = await client.get_prompt("asker-letter", {"topic": "soup"})
         assert "Alice" in letter.messages[0].content.text
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_it_answers_over_standard_input_and_output(asking_place, mode):
+    named = f"{os.environ['PORTICO_CONNECTORS']},{ENTRY}"
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["manage.py", "mcp_stdio", "--tenant", asking_place.tenant.slug],
+        env=environment(PORTICO_CONNECTORS=named, PORTICO_ACCESS_KEY=asking_place.key),
+        cwd=ROOT,
+    )
+    async with mcp.Client(stdio_client(server), mode=mode, **ANSWERS) as client:
+        assert (await client.call_tool("asker_greet", {})).content[0].text == "Hello, Alice!"
+        assert (await client.call_tool("asker_delete", {"word": "w"})).content[0].text == "deleted"
