@@ -52,10 +52,8 @@ def tokens_of(headers: Mapping[bytes, bytes], lines: list[tuple[bytes, bytes]] |
 
     Raises ProtocolError with 400 for a value that no header may have, and for one that came twice.
     """
-    for name in headers:  # an ordinary request has none, and pays for this look alone
-        if name.endswith(_AFTER):
-            return _read(headers, lines)
-    return None
+    # An ordinary request has none, and pays for this one look alone.
+    return _read(headers, lines) if _AFTER in b" ".join(headers) else None
 
 
 def _read(headers: Mapping[bytes, bytes], lines: list[tuple[bytes, bytes]] | None) -> Tokens | None:
