@@ -14,29 +14,24 @@ from typing import Any
 
 from django.conf import settings
 
-from audit.events import ASKED, UNKNOWN, Event
-from audit.services import event_of, record, record_denied, record_later
+from audit.events import ASKED
+from audit.services import event_of, record
 from common import tracing
 from common.tracing import Trace
 from common.writer import QueueFullError, WriterUnavailableError, writer
 from connectors import deferred
+from connectors.arguments import keyword_arguments
+from connectors.arguments import validate as validate
 from connectors.asking import CapabilityMissing, InputRequired
-from connectors.base import ToolSpec
 from connectors.catalogue import Catalogue, catalogue_of, explain, tool_subject
 from connectors.channel import Channel
 from connectors.confirming import DECLINED, REQUIRED, confirm
 from connectors.context import CallContext
 from connectors.deadlines import Deadline
-from connectors.errors import (
-    ConnectorError,
-    InternalError,
-    InvalidInput,
-    NotPermitted,
-    ServerStopping,
-    TimedOut,
-)
+from connectors.errors import ConnectorError, InternalError, NotPermitted, ServerStopping, TimedOut
 from connectors.limits import take_call
-from connectors.problems import MAX_PROBLEMS, problems_of
+from connectors.recording import AUDIT_PATIENCE_S, record_cancelled, record_refused, said_of
+from connectors.recording import ServiceUnavailable as ServiceUnavailable
 from connectors.results import Text, ToolResult
 from connectors.shape import shape
 from connectors.snapshot import TenantSnapshot, ToolEntry, snapshot_of
@@ -46,25 +41,11 @@ from tenants.principals import Caller
 logger = logging.getLogger(__name__)
 
 REFUSED = (DECLINED, REQUIRED)
-# How long the record of a call that was executed waits for a database that went away.
-AUDIT_PATIENCE_S = 10.0
 TASKS_EXTENSION = "io.modelcontextprotocol/tasks"  # what a client declares that takes tasks for answers
 
 
 class UnknownTool(LookupError):
     """No such tool for this caller; an unknown and a forbidden one look the same."""
-
-
-class ServiceUnavailable(RuntimeError):
-    """The audit cannot be written, so nothing is run. ``executed`` tells whether the system was reached."""
-
-    def __init__(self, *, executed: bool) -> None:
-        super().__init__(
-            "The call was executed, but its record could not be stored; check before you repeat it."
-            if executed
-            else "Portico's database is not available; nothing was executed. Try again in a moment."
-        )
-        self.executed = executed
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,79 +270,6 @@ class _Call:
         """
         sent = self.touched and self.entry.spec.writes
         record_cancelled(self.event, self.started, sent=sent)
-
-
-def said_of(asked: InputRequired) -> str:
-    """What was asked, by name: never the questions' or answers' words."""
-    return ", ".join(f"{ask.method} ({key[:60]})" for key, ask in asked.requests.items())[:500]
-
-
-def record_cancelled(event: Event, started: float, *, sent: bool = False) -> None:
-    """Queue the row of what was begun at ``started`` (``time.perf_counter()``) and then given up."""
-    event.duration_us = int((time.perf_counter() - started) * 1_000_000)
-    event.outcome = "cancelled"
-    if sent:
-        event.outcome, event.error_type = UNKNOWN, "cancelled"
-        event.message = "Cancelled after it was sent: look at the system before you repeat it."
-    try:
-        record_later(event, deadline=time.monotonic() + AUDIT_PATIENCE_S)
-    except QueueFullError:  # the cancellation itself must go on
-        logger.error("The cancelled %s of %s could not be recorded", event.kind, event.name)
-
-
-def validate(entry: ToolEntry, arguments: dict[str, Any]) -> None:
-    """Check arguments against the tool's JSON Schema. Raises InvalidInput naming each problem."""
-    if entry.validator.is_valid(arguments):
-        return
-    spec = entry.spec
-    problems = problems_of(entry.validator, spec.input_schema, arguments, spec.secret_arguments)
-    raise invalid_arguments(entry.name, problems)
-
-
-def invalid_arguments(name: str, problems: list[dict[str, str]]) -> InvalidInput:
-    """The error for arguments that break the schema."""
-    said = "; ".join(f"{p['path'] or 'arguments'}: {p['message']}" for p in problems)
-    return InvalidInput(
-        f"The arguments of {name} are not valid: {said}",
-        code="invalid_arguments",
-        hint="Correct the named arguments and call again.",
-        details={"problems": problems},
-    )
-
-
-def keyword_arguments(spec: ToolSpec, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments as the method's types want them. Raises InvalidInput."""
-    try:
-        model = spec.arguments.model_validate(arguments)
-    except ValueError as error:
-        issues = getattr(error, "errors", list)
-        raise invalid_arguments(
-            spec.name,
-            [
-                {"path": "/".join(map(str, issue["loc"])), "message": issue["msg"]}
-                for issue in issues()[:MAX_PROBLEMS]
-            ],
-        ) from None
-    return {name: getattr(model, name) for name in type(model).model_fields}
-
-
-async def record_refused(
-    caller: Caller, info: CallInfo, name: str, connection: str, message: str, arguments: Any = None
-) -> None:
-    """Write that a caller was refused. Raises ServiceUnavailable when that cannot be stored."""
-    try:
-        await record_denied(
-            caller,
-            name=name,
-            reason="permission",
-            message=message,
-            connection=connection,
-            arguments=arguments,
-            request_id=info.request_id,
-            trace_id=info.trace_id,
-        )
-    except (WriterUnavailableError, QueueFullError) as error:
-        raise ServiceUnavailable(executed=False) from error
 
 
 async def _record_refusal(

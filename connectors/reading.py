@@ -29,10 +29,8 @@ from connectors.pipeline import (
     CallInfo,
     ServiceUnavailable,
     catalogue,
-    record_cancelled,
-    record_refused,
-    said_of,
 )
+from connectors.recording import record_cancelled, record_refused, said_of
 from connectors.results import PromptMessage, ResourceContents, ResourceEntry, Text
 from connectors.shape import MAX_CHARACTERS
 from connectors.snapshot import ConnectionView

@@ -1,0 +1,44 @@
+"""A call's arguments: checked against the tool's schema, and made what its method takes."""
+
+from typing import Any
+
+from connectors.base import ToolSpec
+from connectors.errors import InvalidInput
+from connectors.problems import MAX_PROBLEMS, problems_of
+from connectors.snapshot import ToolEntry
+
+
+def validate(entry: ToolEntry, arguments: dict[str, Any]) -> None:
+    """Check arguments against the tool's JSON Schema. Raises InvalidInput naming each problem."""
+    if entry.validator.is_valid(arguments):
+        return
+    spec = entry.spec
+    problems = problems_of(entry.validator, spec.input_schema, arguments, spec.secret_arguments)
+    raise invalid_arguments(entry.name, problems)
+
+
+def invalid_arguments(name: str, problems: list[dict[str, str]]) -> InvalidInput:
+    """The error for arguments that break the schema."""
+    said = "; ".join(f"{p['path'] or 'arguments'}: {p['message']}" for p in problems)
+    return InvalidInput(
+        f"The arguments of {name} are not valid: {said}",
+        code="invalid_arguments",
+        hint="Correct the named arguments and call again.",
+        details={"problems": problems},
+    )
+
+
+def keyword_arguments(spec: ToolSpec, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as the method's types want them. Raises InvalidInput."""
+    try:
+        model = spec.arguments.model_validate(arguments)
+    except ValueError as error:
+        issues = getattr(error, "errors", list)
+        raise invalid_arguments(
+            spec.name,
+            [
+                {"path": "/".join(map(str, issue["loc"])), "message": issue["msg"]}
+                for issue in issues()[:MAX_PROBLEMS]
+            ],
+        ) from None
+    return {name: getattr(model, name) for name in type(model).model_fields}
