@@ -12,7 +12,7 @@ from django.conf import settings
 
 from audit.models import AuditEvent
 from common.db import in_db
-from connectors.services import endpoint_create, endpoint_update
+from connectors.services import endpoint_create, endpoint_update, permission_set
 from tenants.services import tenant_update
 from tests.factories import SYSTEM, make_connection
 from tests.mcp_endpoint.speak import Place, by_door, by_view, initialize, legacy, make_place, modern
@@ -306,3 +306,41 @@ async def test_what_a_stream_of_http_and_sse_was_opened_with_counts_for_its_mess
     assert {tool["name"] for tool in answers[2]["result"]["tools"]} >= {"vendor_who"}
     assert all(tool["name"].startswith("vendor_") for tool in answers[2]["result"]["tools"])
     assert answers[3]["result"]["structuredContent"] == {"used": "BBBB"}
+
+
+async def test_a_wrapped_call_asks_the_person_and_goes_on_with_their_answer():
+    place = await in_db(lambda: make_place(connectors=("demo",)))
+    await in_db(
+        lambda: permission_set(
+            tenant=place.tenant, role="operator", allow=[], deny=[], confirm=["demo:demo_add"], actor=SYSTEM
+        )
+    )
+    await in_db(lambda: tenant_update(tenant=place.tenant, deferred_tools=True, actor=SYSTEM))
+    capable = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}}}
+    call = {"name": "platform_call_tool", "arguments": {"name": "demo_add", "arguments": {"a": 2}}}
+    asked = (await by_door(modern(place, "tools/call", call, meta=capable))).result
+    assert asked["resultType"] == "input_required"
+    (key,) = asked["inputRequests"]
+    again = {**call, "inputResponses": {key: {"action": "accept", "content": {}}}}
+    again["requestState"] = asked["requestState"]
+    answer = (await by_door(modern(place, "tools/call", again, meta=capable, id=2))).result
+    assert answer["structuredContent"] == {"total": 3}
+    other = {**again, "arguments": {"name": "demo_add", "arguments": {"a": 9}}}
+    refused = await by_door(modern(place, "tools/call", other, meta=capable, id=3))
+    assert refused.error["code"] == -32602, "an answer is for the call that was asked about"
+
+
+async def test_a_wrapped_call_becomes_a_task_as_the_tools_own_would():
+    place = await in_db(lambda: make_place(connectors=("demo",)))
+    await in_db(make_connection, place.tenant, "vendor", "first")
+    await in_db(lambda: tenant_update(tenant=place.tenant, deferred_tools=True, actor=SYSTEM))
+    capable = {
+        "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    }
+    direct = {"name": "vendor_long", "arguments": {}}
+    wrapped = {"name": "platform_call_tool", "arguments": direct}
+    kinds = {
+        (await by_door(modern(place, "tools/call", call, meta=capable))).result["resultType"]
+        for call in (direct, wrapped)
+    }
+    assert kinds == {"task"}
