@@ -291,7 +291,12 @@ def test_the_inspectors_program_is_served_and_refused_with_anothers_key(
     assert refused.returncode != 0 and refused.stdout == ""
 
 
-CURLS = [(page, block.text) for page in pages() for block in blocks(page) if block.text.startswith("curl ")]
+CURLS = [
+    (page, block.text)
+    for page in pages()
+    for block in blocks(page)
+    if block.text.startswith("curl ") and "call-tool" in block.text
+]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
