@@ -110,7 +110,11 @@ async def _handle(turn: Turn, message: dict[str, Any], lines: list[tuple[bytes, 
             # The headers mirror what the client knows: not the arguments inside another call.
             if turn.modern and lines is not None and turn.params is message["params"]:
                 await _check_mirrored(turn, lines)
-            if turn.modern and tasks.declares(turn) and (begun := await tasks.begin(turn)) is not None:
+            if (
+                turn.modern
+                and tasks.EXTENSION in turn.extensions
+                and (begun := await tasks.begin(turn)) is not None
+            ):
                 return begun
             return sdk.encode_tool_result(await handlers.run_tool(turn), modern=turn.modern)
         if turn.method in lists.KEPT_METHODS:

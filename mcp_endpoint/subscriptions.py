@@ -4,13 +4,15 @@ What a client hears is decided by its own catalogue: a resource that it may not 
 never tells of its changes, is not honoured.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from redis import RedisError
 
+from common.db import in_db
 from connectors import pipeline
 from mcp_endpoint import session_uris, streams
+from mcp_endpoint.long_tasks import EXTENSION
+from mcp_endpoint.long_tasks.tending import task_find
 from mcp_endpoint.open_stream import LISTS, SUBSCRIPTION_KEY
 from mcp_endpoint.session_uris import MAX_URI, MAX_URIS
 from mcp_endpoint.sessions import Session
@@ -30,10 +32,8 @@ from mcp_endpoint.wire import (
 Json = dict[str, Any]
 LISTEN: Final = "subscriptions/listen"
 ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
+MAX_TASKS: Final = 100  # one looks each of them up
 GOODBYE_S: Final = 1.5  # what a client gets to take what was queued, before it is cut off
-
-# Which of a request's task ids its caller may hear of; set by whoever serves durable tasks.
-permitted_tasks: Callable[[Turn, list[str]], Awaitable[list[str]]] | None = None
 
 
 async def listen(turn: Turn) -> Json:
@@ -79,10 +79,14 @@ async def listen(turn: Turn) -> Json:
 
 
 async def _tasks(turn: Turn, asked: Any) -> list[str]:
-    if permitted_tasks is None or not isinstance(asked, list):
+    """Those of the asked tasks that are the caller's own (SEP-2663: a client must declare the extension)."""
+    if not isinstance(asked, list) or EXTENSION not in turn.extensions:
         return []
-    named = [task for task in asked if isinstance(task, str) and len(task) <= MAX_URI]
-    return await permitted_tasks(turn, named[:MAX_URIS])
+    caller = turn.caller
+    named = list(dict.fromkeys(task for task in asked if isinstance(task, str)))[:MAX_TASKS]
+    return await in_db(
+        lambda: [task for task in named if task_find(caller.tenant.id, caller.principal_id, task)]
+    )
 
 
 async def subscribe(turn: Turn) -> Json:

@@ -46,6 +46,12 @@ class Turn:
     error: str = ""  # how it failed: a JSON-RPC code, tool_error or cancelled; empty while it did not
 
     @property
+    def extensions(self) -> Mapping[str, Any]:
+        """The extensions that a request of 2026-07-28 declares (SEP-2575: per request)."""
+        found = self.capabilities.get("extensions")
+        return found if type(found) is dict else _NOTHING
+
+    @property
     def capabilities(self) -> Mapping[str, Any]:
         """The ClientCapabilities of a request of 2026-07-28; those of a session are in its flags."""
         meta = self.params.get("_meta")

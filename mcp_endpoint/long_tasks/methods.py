@@ -7,12 +7,10 @@ who made the id up would be told.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Final
 
 import orjson
 from django.conf import settings
-from django.utils import timezone
 
 from audit.services import record_denied
 from common.db import in_db
@@ -21,8 +19,9 @@ from connectors.errors import ConnectorError, RateLimited
 from connectors.pipeline import error_result
 from connectors.tokens import token_for
 from mcp_endpoint import asking, sdk
-from mcp_endpoint.long_tasks import EXTENSION, MAX_OPEN, POLL_MS
+from mcp_endpoint.long_tasks import EXTENSION, MAX_OPEN
 from mcp_endpoint.long_tasks.contents import Payload, open_outcome, open_questions
+from mcp_endpoint.long_tasks.notices import as_task
 from mcp_endpoint.long_tasks.services import (
     QueueAway,
     TooManyTasks,
@@ -36,15 +35,6 @@ from mcp_endpoint.turn import Turn
 from mcp_endpoint.wire import INVALID_PARAMS, MISSING_CAPABILITY, ProtocolError
 
 Status = Task.Status
-WAITS = "Waits for a worker."
-WAITS_LONG = "Waits for a worker; perhaps none is running."
-LONG_S = 30.0
-
-
-def declares(turn: Turn) -> bool:
-    """Whether the client of a modern request takes tasks for answers; per request (SEP-2575)."""
-    extensions = turn.capabilities.get("extensions")
-    return type(extensions) is dict and EXTENSION in extensions
 
 
 async def begin(turn: Turn) -> bytes | None:
@@ -90,7 +80,7 @@ async def begin(turn: Turn) -> bytes | None:
     except TooManyTasks:
         return await _too_many(turn, spec.name, entry.connection.ref.slug)
     turn.recorded = True
-    return sdk.encode_modern({"resultType": "task", **_task(row)})
+    return sdk.encode_modern({"resultType": "task", **as_task(row)})
 
 
 def _abilities(turn: Turn) -> dict[str, Any]:
@@ -155,7 +145,7 @@ async def answer(turn: Turn) -> bytes:
     """The result of one of :data:`METHODS`. Raises ProtocolError."""
     if not turn.modern:
         raise sdk.method_not_found(turn.method, turn.version)
-    if not declares(turn):
+    if EXTENSION not in turn.extensions:
         raise ProtocolError(
             MISSING_CAPABILITY,
             f"Declare the extension {EXTENSION} to use tasks.",
@@ -182,7 +172,7 @@ async def _own(turn: Turn, *, using: bool = True) -> Task:
 
 
 def _detailed(row: Task) -> dict[str, Any]:
-    made: dict[str, Any] = {"resultType": "complete", **_task(row)}
+    made: dict[str, Any] = {"resultType": "complete", **as_task(row)}
     if row.status == Status.COMPLETED:
         made["result"] = orjson.Fragment(open_outcome(row))
     elif row.status == Status.FAILED:
@@ -192,27 +182,3 @@ def _detailed(row: Task) -> dict[str, Any]:
             name: one.request for name, one in open_questions(row).items() if one.answer is None
         }
     return made
-
-
-def _task(row: Task) -> dict[str, Any]:
-    """A task as the protocol writes it (SEP-2663, "Tasks"); times in UTC, durations in milliseconds."""
-    message, now = row.message, timezone.now()
-    age = (now - row.created_at).total_seconds()
-    if row.status == Status.WORKING and row.run is None and not message:
-        waited = (now - row.queued_at).total_seconds()
-        message = WAITS if waited < LONG_S else WAITS_LONG
-    made: dict[str, Any] = {
-        "taskId": str(row.pk),
-        "status": row.status,
-        "createdAt": _iso(row.created_at),
-        "lastUpdatedAt": _iso(row.updated_at),
-        "ttlMs": int((row.expires_at - row.created_at).total_seconds() * 1000),
-        "pollIntervalMs": next(ms for limit, ms in POLL_MS if age < limit),
-    }
-    if message:
-        made["statusMessage"] = message
-    return made
-
-
-def _iso(when: datetime) -> str:
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -32,6 +32,7 @@ from mcp_endpoint.long_tasks.contents import (
     seal_payload,
     seal_questions,
 )
+from mcp_endpoint.long_tasks.notices import tell
 from mcp_endpoint.models import OPEN, Task
 from tenants.principals import Caller
 
@@ -127,6 +128,8 @@ def task_beat(row: Task, run: UUID, message: str | None) -> Literal["go", "cance
         changed |= {"message": clean_text(message, MAX_MESSAGE), "updated_at": now}
     if not mine.update(**changed):
         return "lost"
+    if message is not None:
+        tell(row.tenant_id, row.pk)
     return "cancel" if mine.values_list("cancelling", flat=True).first() else "go"
 
 
@@ -135,18 +138,19 @@ def task_finish(
 ) -> bool:
     """End a run's task with its result or error (JSON); False where the run had lost it."""
     now = timezone.now()
-    return bool(
-        _mine(row, run).update(
-            outcome=b"" if outcome is None else seal_outcome(row, outcome),
-            **_over(row, status, message, now),
-        )
+    changed = _mine(row, run).update(
+        outcome=b"" if outcome is None else seal_outcome(row, outcome),
+        **_over(row, status, message, now),
     )
+    if changed:
+        tell(row.tenant_id, row.pk)
+    return bool(changed)
 
 
 def task_park(row: Task, run: UUID, payload: Payload, questions: Questions) -> bool:
     """Let a task wait for its client's answers; False where the run had lost it."""
     now = timezone.now()
-    return bool(
+    changed = (
         _mine(row, run)
         .filter(cancelling=False)
         .update(
@@ -159,6 +163,9 @@ def task_park(row: Task, run: UUID, payload: Payload, questions: Questions) -> b
             expires_at=max(row.expires_at, now + timedelta(seconds=ANSWER_S + QUEUE_S + KEEP_S)),
         )
     )
+    if changed:
+        tell(row.tenant_id, row.pk)
+    return bool(changed)
 
 
 def task_answer(row: Task, responses: dict[str, Any]) -> None:
@@ -179,6 +186,7 @@ def task_answer(row: Task, responses: dict[str, Any]) -> None:
             changed |= {"status": Status.WORKING, "message": "", "queued_at": now}
         locked.update(**changed)
     if complete:
+        tell(row.tenant_id, row.pk)
         try:
             enqueue(now_row)
         except QueueAway:  # it stands in the row; tending queues it when Redis is back
@@ -188,6 +196,7 @@ def task_answer(row: Task, responses: dict[str, Any]) -> None:
 def task_cancel(row: Task) -> None:
     """Cancel a task: at once where it waits, through its worker where it runs."""
     with transaction.atomic():
+        transaction.on_commit(lambda: tell(row.tenant_id, row.pk))
         rows = Task.objects.for_tenant(row.tenant_id).filter(pk=row.pk, status__in=OPEN)
         now = timezone.now()
         if rows.filter(run=None).update(**_over(row, Status.CANCELLED, "Cancelled by its client.", now)):

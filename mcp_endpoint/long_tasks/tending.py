@@ -16,6 +16,7 @@ from django.utils import timezone
 from audit.services import record_in_transaction
 from mcp_endpoint.long_tasks import ANSWER_S, KEEP_S, MAX_RUNS, QUEUE_S, REQUEUE_S, STALE_S
 from mcp_endpoint.long_tasks.contents import seal_outcome
+from mcp_endpoint.long_tasks.notices import tell
 from mcp_endpoint.long_tasks.services import QueueAway, enqueue, unrun
 from mcp_endpoint.models import ENDED, Task
 from mcp_endpoint.wire import INTERNAL_ERROR, dumps
@@ -123,6 +124,8 @@ def _fail(row: Task, message: str, error_type: str) -> bool:
         )
         if changed and error_type:
             record_in_transaction(unrun(row, "error", error_type, message))
+    if changed:
+        tell(row.tenant_id, row.pk)
     return bool(changed)
 
 

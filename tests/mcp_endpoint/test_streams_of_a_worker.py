@@ -13,7 +13,7 @@ from common.db import in_db
 from common.redis import async_client, tenant_key
 from connectors.snapshot import connection_ref
 from connectors.updates import resource_updated
-from mcp_endpoint import session_uris, stream_registry, streams, subscriptions
+from mcp_endpoint import session_uris, stream_registry, streams
 from mcp_endpoint.dialogue import Dialogue
 from tenants import access, services
 from tests.factories import SYSTEM
@@ -23,7 +23,6 @@ from tests.mcp_endpoint.listening import (
     UPDATED,
     another,
     hearing,
-    listen,
     listening,
     session_of,
     switch,
@@ -174,23 +173,3 @@ def test_a_socket_that_nobody_reads_is_cut_off_and_its_memory_given_back(base_ur
         with contextlib.suppress(ConnectionResetError):
             while part := client.recv(1 << 20):
                 assert b'"result"' not in part
-
-
-async def test_who_is_permitted_hears_of_durable_tasks(cafe, monkeypatch):
-    async def own(turn, asked):
-        return [task for task in asked if task.startswith("mine")]
-
-    monkeypatch.setattr(subscriptions, "permitted_tasks", own)
-    stream = await listen(cafe, taskIds=["mine-1", "theirs-1", 5])
-    assert (await stream.next())["params"]["notifications"] == {"taskIds": ["mine-1"]}
-    other = await in_db(make_place, connectors=("probe",))
-    for tenant, task in ((cafe, "theirs-1"), (other, "mine-1"), (cafe, "mine-2"), (cafe, "mine-1")):
-        params = {"taskId": task, "status": "completed"}
-        await in_db(streams.notify_task, tenant.tenant.pk, task, "notifications/tasks", params)
-    heard = await stream.next()
-    assert heard["method"] == "notifications/tasks"
-    assert heard["params"]["taskId"] == "mine-1"
-    assert heard["params"]["_meta"]
-    await in_db(services.access_key_revoke, key=cafe.access_key, actor=SYSTEM)
-    (last,) = await stream.end()
-    assert "result" in last

@@ -5,10 +5,10 @@ import os
 import pytest
 from django.conf import settings
 
+from audit.events import UNKNOWN
 from audit.models import AuditEvent
 from connectors import services as connectors
 from connectors.models import Connection
-from connectors.pipeline import UNKNOWN
 from mcp_endpoint.models import Task
 from tenants import services as tenants
 from tests.factories import SYSTEM, make_connection
