@@ -58,13 +58,26 @@ async def turn_of(arrival: Arrival) -> Turn | None:
     version = told.decode("latin-1").strip(_BLANKS) if told is not None else None
     method = message.get("method")
     modern = (type(meta) is dict and sdk.VERSION_KEY in meta) or (
-        version is not None and version not in sdk.HANDSHAKE_VERSIONS and method != "initialize"
+        version is not None
+        and version not in sdk.HANDSHAKE_VERSIONS
+        and method != "initialize"
+        and not _in_session(arrival)
     )
     if "method" not in message and ("result" in message or "error" in message) and not modern:
         await _answered(arrival)
         return None
     messages.check_envelope(message)
     return _modern(arrival, version or "") if modern else await _legacy(arrival, version)
+
+
+def _in_session(arrival: Arrival) -> bool:
+    """Whether a message belongs to a session, whatever newer version its header claims.
+
+    Clients were seen to claim the newest version that they know regardless of what they
+    negotiated; 2026-07-28 has no sessions, so the session says more than the header.
+    """
+    token = arrival.headers.get(b"mcp-session-id")
+    return token is not None and sessions.open_session(token.decode("latin-1"), arrival.caller) is not None
 
 
 async def _answered(arrival: Arrival) -> None:
