@@ -38,7 +38,7 @@ lint: .venv/.installed-dev ## Check style and format
 	$(BIN)/ruff format --check .
 
 types: .venv/.installed-dev ## Check the types
-	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/mypy $(PACKAGES) bridge/src/portico_stdio
 
 layers: .venv/.installed-dev ## Check which room imports which
 	$(BIN)/lint-imports --no-cache

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -17,12 +17,12 @@ from django.conf import settings
 from audit.events import ASKED
 from audit.services import event_of, record
 from common import tracing
-from common.tracing import Trace
 from common.writer import QueueFullError, WriterUnavailableError, writer
 from connectors import deferred
 from connectors.arguments import keyword_arguments
 from connectors.arguments import validate as validate
 from connectors.asking import CapabilityMissing, InputRequired
+from connectors.call_info import NO_INFO, CallInfo
 from connectors.catalogue import Catalogue, catalogue_of, explain, tool_subject
 from connectors.channel import Channel
 from connectors.confirming import DECLINED, REQUIRED, confirm
@@ -35,7 +35,6 @@ from connectors.recording import ServiceUnavailable as ServiceUnavailable
 from connectors.results import Text, ToolResult
 from connectors.shape import shape
 from connectors.snapshot import TenantSnapshot, ToolEntry, snapshot_of
-from connectors.tokens import Tokens
 from tenants.principals import Caller
 
 logger = logging.getLogger(__name__)
@@ -48,28 +47,6 @@ class UnknownTool(LookupError):
     """No such tool for this caller; an unknown and a forbidden one look the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallInfo:
-    """What the door knows of a request: ids for the audit, and a time limit in seconds.
-
-    ``call_id`` is given where the call had its name before it began (a task); ``as_task``
-    says that it runs as a task, or that the client takes a task for an answer; ``trace`` is
-    the place in the caller's trace; ``confirmed`` that the person agreed to this very call.
-    ``tokens`` are those of the systems behind connections that the caller brought, by the names
-    that :func:`connectors.tokens.token_names` knows.
-    """
-
-    request_id: str = ""
-    trace_id: str = ""
-    timeout: float | None = None
-    call_id: str = ""
-    as_task: bool = False
-    trace: Trace | None = None
-    confirmed: bool = False
-    tokens: Tokens | None = field(default=None, repr=False)
-
-
-NO_INFO = CallInfo()
 NO_CHANNEL = Channel()
 
 

@@ -2,16 +2,14 @@
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from audit.events import UNKNOWN, Event
 from audit.services import record_denied, record_later
 from common.writer import QueueFullError, WriterUnavailableError
 from connectors.asking import InputRequired
+from connectors.call_info import CallInfo
 from tenants.principals import Caller
-
-if TYPE_CHECKING:
-    from connectors.pipeline import CallInfo
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +30,7 @@ class ServiceUnavailable(RuntimeError):
 
 
 async def record_refused(
-    caller: Caller, info: "CallInfo", name: str, connection: str, message: str, arguments: Any = None
+    caller: Caller, info: CallInfo, name: str, connection: str, message: str, arguments: Any = None
 ) -> None:
     """Write that a caller was refused. Raises ServiceUnavailable when that cannot be stored."""
     try:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from common.log_context import request_context, tenant_context
-from connectors.pipeline import CallInfo
+from connectors.call_info import CallInfo
 from mcp_endpoint import sessions, streams
 from mcp_endpoint.channel import LiveChannel
 from mcp_endpoint.eras import Arrival, turn_of

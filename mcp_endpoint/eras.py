@@ -10,7 +10,7 @@ from typing import Any
 
 from common import tracing
 from common.tracing import Trace
-from connectors.pipeline import CallInfo
+from connectors.call_info import CallInfo
 from mcp_endpoint import backchannel, cancelling, messages, sdk, sessions
 from mcp_endpoint.levels import level_of
 from mcp_endpoint.narrowing import tokens_of

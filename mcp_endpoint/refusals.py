@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 from audit.services import event_of, record_later
 from common.writer import QueueFullError
-from connectors.pipeline import CallInfo
+from connectors.call_info import CallInfo
 from mcp_endpoint import sdk
 from tenants.principals import Caller
 

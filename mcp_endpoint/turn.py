@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from common.paging import Position
+from connectors.call_info import NO_INFO, CallInfo
 from connectors.channel import Channel
-from connectors.pipeline import NO_CHANNEL, NO_INFO, CallInfo
+from connectors.pipeline import NO_CHANNEL
 from mcp_endpoint.sessions import Session, bound_to
 from tenants.principals import Caller
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from common.log_context import request_context, tenant_context
-from connectors.pipeline import CallInfo
+from connectors.call_info import CallInfo
 from mcp_endpoint import messages, narrowing, origin, sdk
 from mcp_endpoint.inbound import Inbound
 from mcp_endpoint.refusals import note_refusal

@@ -21,7 +21,7 @@ from audit.events import Event
 from audit.services import record_in_transaction
 from common.bus import bus
 from common.text import clean_text
-from connectors.pipeline import CallInfo
+from connectors.call_info import CallInfo
 from connectors.snapshot import ToolEntry
 from mcp_endpoint.long_tasks import ANSWER_S, KEEP_S, MAX_OPEN, QUEUE_S, RUN_TASK
 from mcp_endpoint.long_tasks.contents import (

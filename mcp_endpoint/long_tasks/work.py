@@ -21,8 +21,9 @@ from common.bus import bus
 from common.db import in_db
 from connectors import pipeline
 from connectors.asking import Ask, CapabilityMissing, InputRequired
+from connectors.call_info import CallInfo
 from connectors.channel import Channel
-from connectors.pipeline import CallInfo, ServiceUnavailable
+from connectors.pipeline import ServiceUnavailable
 from connectors.snapshot import TenantGoneError
 from mcp_endpoint import asking, sdk
 from mcp_endpoint.long_tasks import BEAT_S

@@ -98,7 +98,8 @@ def test_no_list_and_no_form_names_what_belongs_to_another_tenant(world: World) 
     right = world.right
     theirs = [right.tenant.slug, *(m.user.username for m in right.people.values())]
     theirs += [
-        str(right.things[name]) for name in ("serviceaccount", "accesskey", "invitation", "connection", "endpoint")
+        str(right.things[name])
+        for name in ("serviceaccount", "accesskey", "invitation", "connection", "endpoint")
     ]
     pages = [url("index"), url("tenants_accesskey_add"), url("connectors_connection_add")]
     pages += [url("tenants_tenant_change", world.left.tenant.pk)]

@@ -10,8 +10,9 @@ from pydantic import BaseModel, SecretStr
 from audit.models import AuditEvent
 from common.db import in_db
 from connectors.base import Connector
+from connectors.call_info import CallInfo
 from connectors.models import Connection
-from connectors.pipeline import CallInfo, call_tool
+from connectors.pipeline import call_tool
 from connectors.reading import complete, get_prompt, list_resources, read_resource
 from connectors.services import connection_create, connection_update
 from connectors.snapshot import load

@@ -11,9 +11,10 @@ from limits.errors import StorageError
 from audit.models import AuditEvent
 from common.db import in_db
 from common.writer import writer
+from connectors.call_info import CallInfo
 from connectors.errors import ConnectionFailed
 from connectors.models import Connection
-from connectors.pipeline import CallInfo, UnknownTool, call_tool, catalogue
+from connectors.pipeline import UnknownTool, call_tool, catalogue
 from connectors.reading import (
     InvalidArguments,
     ResourceNotFound,

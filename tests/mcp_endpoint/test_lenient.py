@@ -87,7 +87,9 @@ async def test_a_session_says_more_than_the_newest_version_claimed_regardless(se
     claimed = legacy(place, "tools/call", ADD, version="2026-07-28", mcp_session_id=session)
     assert (await send(claimed)).result["structuredContent"] == {"total": 5}
     stranger = legacy(place, "tools/call", ADD, version="2026-07-28", mcp_session_id=session + "x")
-    assert (await send(stranger)).status == 400  # no session of ours, so it is of 2026-07-28, without its envelope
+    assert (
+        await send(stranger)
+    ).status == 400  # no session of ours, so it is of 2026-07-28, without its envelope
 
 
 async def test_the_session_need_not_be_echoed(send, place):

@@ -60,7 +60,9 @@ async def test_a_modern_client_listens_until_its_key_is_revoked(base_url):
             assert [event async for event in news] == []  # a graceful end, not a lost stream
 
 
-@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")  # of the client, not of ours
+@pytest.mark.filterwarnings(
+    "ignore::mcp.shared.exceptions.MCPDeprecationWarning"
+)  # of the client, not of ours
 async def test_a_client_of_the_handshake_era_hears_on_its_own_stream(base_url):
     place = await in_db(make_place, connectors=("goals", "probe"))
     heard: asyncio.Queue[str] = asyncio.Queue()

@@ -153,7 +153,10 @@ def test_every_file_with_sql_of_its_own_is_listed_with_its_reason():
 
 
 # The endpoint's one table, of durable tasks, and the two files that read and write it.
-TASK_ROWS = {f"mcp_endpoint/{name}.py" for name in ("models", "long_tasks/services", "long_tasks/tending")}
+TASK_ROWS = {
+    f"mcp_endpoint/{name}.py"
+    for name in ("models", "long_tasks/notices", "long_tasks/services", "long_tasks/tending")
+}
 
 
 def test_the_protocol_layer_knows_no_tables_but_that_of_its_tasks():

@@ -15,9 +15,10 @@ from audit.models import AuditEvent
 from connectors import services
 from connectors.asking import CapabilityMissing
 from connectors.base import ToolSpec
+from connectors.call_info import CallInfo
 from connectors.catalogue import catalogue_of, explain, tool_subject
 from connectors.models import Connection
-from connectors.pipeline import CallInfo, ServiceUnavailable, UnknownTool, call_tool, new_request_id
+from connectors.pipeline import ServiceUnavailable, UnknownTool, call_tool, new_request_id
 from connectors.results import Audio, EmbeddedResource, Image, ResourceLink, Text, ToolResult
 from connectors.snapshot import ConnectionView, TenantSnapshot, ToolEntry, load
 from mcp_endpoint.token_cost import tool_tokens

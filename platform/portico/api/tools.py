@@ -10,8 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from connectors.asking import CapabilityMissing
+from connectors.call_info import CallInfo
 from connectors.catalogue import catalogue_of
-from connectors.pipeline import CallInfo, UnknownTool, call_tool
+from connectors.pipeline import UnknownTool, call_tool
 from connectors.results import Audio, EmbeddedResource, Image, ResourceLink, Text
 from connectors.snapshot import load
 from portico.api import serializers as shapes
