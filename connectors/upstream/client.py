@@ -13,7 +13,7 @@ import weakref
 import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Protocol, TypeAlias
@@ -125,6 +125,7 @@ class Client:
 
     async def _send(self, ctx: Context, request: Request, auth: Auth | None) -> Answer:
         headers = dict(await auth.headers(renewed=False)) if auth is not None else {}
+        request = replace(request, headers={**ctx.trace_headers(), **(request.headers or {})})
         secrets = tuple(headers.values())
         attempt, renewed = 1, False
         while True:

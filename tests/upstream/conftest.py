@@ -17,6 +17,9 @@ class Ctx:
 
     deadline: float
 
+    def trace_headers(self) -> dict[str, str]:
+        return {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
+
 
 @pytest.fixture
 def ctx() -> Callable[..., Any]:
