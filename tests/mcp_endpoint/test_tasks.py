@@ -126,7 +126,9 @@ def test_the_name_header_must_be_the_tasks_id():
         assert (answer.status, answer.error["code"]) == (400, -32020)
 
 
-@pytest.mark.parametrize("wanted", ["nope", "93d3ee46-164c-4f19-9b43-ec099bd254d9", "", 7, None, ["x"], {"a": 1}])
+@pytest.mark.parametrize(
+    "wanted", ["nope", "93d3ee46-164c-4f19-9b43-ec099bd254d9", "", 7, None, ["x"], {"a": 1}]
+)
 def test_an_id_that_nobody_got_is_unknown(place, wanted):
     for method, params in (("get", {}), ("update", {"inputResponses": {}}), ("cancel", {})):
         post = modern(
