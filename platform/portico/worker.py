@@ -34,8 +34,12 @@ class DrainingServer(Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the listeners, end the streams, let the calls finish or end them, end the lifespan."""
-        from mcp_endpoint import streams  # gunicorn's parent reads this module before Django is set up
-
+        # Gunicorn's parent reads this module before Django is set up; and the worker may serve
+        # another application, which has no streams of ours.
+        streams = sys.modules.get("mcp_endpoint.streams")
+        if streams is None:
+            await super().shutdown(sockets)
+            return
         ending = asyncio.create_task(streams.end_all(min(END_STREAMS_S, settings.PORTICO_DRAIN_S)))
         drain = asyncio.create_task(self._drain())
         await super().shutdown(sockets)

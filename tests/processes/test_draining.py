@@ -3,16 +3,21 @@
 import asyncio
 import json
 import signal
+import socket
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from audit.models import AuditEvent
 from common.db import in_db
-from tests.live import Live
+from tests.live import ROOT, Live, environment
 from tests.mcp_endpoint.speak import eventually, initialize, legacy, make_place, modern, unique
 from tests.processes.waiting import ENTRY, FOLDER, noted
+from tests.services import free_port
 
 STREAMS = 200
 CALLS = 50
@@ -135,3 +140,26 @@ def test_a_server_without_work_stops_at_once(database, tmp_path):
     finally:
         live.stop()
     assert "Traceback" not in live.text()
+
+
+def test_the_worker_stops_cleanly_where_it_serves_another_application(tmp_path):
+    port = free_port()
+    log = (tmp_path / "log").open("w+")
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "-b", f"127.0.0.1:{port}"]
+    bare = subprocess.Popen(
+        [*command, "benchmarks.bare:app"],
+        cwd=ROOT, env=environment(BARE_TOOLS="call"), stdout=log, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        bare.send_signal(signal.SIGTERM)
+        assert bare.wait(20) == 0
+    finally:
+        bare.kill()
+    log.seek(0)
+    assert "Traceback" not in log.read()
