@@ -144,7 +144,7 @@ async def test_no_call_outlives_its_deadline(client, double, ctx):
     started = time.monotonic()
     with pytest.raises(TimedOut):
         await client.send(ctx(seconds=0.15), READ)
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize(
