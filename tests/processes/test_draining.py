@@ -1,9 +1,9 @@
 """SIGTERM with open streams and calls in flight: nobody is cut off in silence, nothing is forgotten."""
 
 import asyncio
+import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -153,7 +153,13 @@ def test_the_worker_stops_cleanly_where_it_serves_another_application(tmp_path):
     try:
         deadline = time.monotonic() + 20
         while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            with suppress(
+                OSError, http.client.HTTPException
+            ):  # an answer: the worker is there, not only its parent
+                line = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+                line.request("GET", "/")
+                line.getresponse().read()
+                line.close()
                 break
             assert time.monotonic() < deadline
             time.sleep(0.05)
