@@ -16,13 +16,9 @@ from typing import Any, BinaryIO
 
 from django.conf import settings
 
-from common.bus import bus
-from common.db import shut_down_pool
-from common.redis import async_client, sync_client
-from common.writer import writer
 from mcp_endpoint import messages
-from mcp_endpoint.client_counts import counts
 from mcp_endpoint.dialogue import Dialogue
+from mcp_endpoint.process_end import end_process
 from mcp_endpoint.wire import INVALID_REQUEST, ProtocolError
 from tenants.changes import watcher
 from tenants.principals import Caller
@@ -47,7 +43,7 @@ async def serve(
     try:
         await conversation.run()
     finally:
-        await _stop()
+        await end_process()
 
 
 class _Conversation:
@@ -147,21 +143,3 @@ def _stop_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> 
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-async def _stop() -> None:
-    """Write what is queued and close what is open; one failing step does not skip the next."""
-    steps: list[tuple[str, Callable[[], Any]]] = [
-        ("watcher", lambda: asyncio.to_thread(watcher.stop)),
-        ("bus", lambda: asyncio.to_thread(bus.stop)),
-        ("writer", lambda: asyncio.to_thread(writer.stop)),
-        ("counts of clients", lambda: asyncio.to_thread(counts.flush)),
-        ("redis", async_client().aclose),
-        ("redis of threads", lambda: asyncio.to_thread(sync_client().close)),
-        ("database pool", lambda: asyncio.to_thread(shut_down_pool)),
-    ]
-    for name, step in steps:
-        try:
-            await step()
-        except Exception as error:
-            logger.warning("Closing the %s failed: %s", name, type(error).__name__)

@@ -7,11 +7,8 @@ from typing import Any
 
 from django.db import DatabaseError
 
-from common.bus import bus
-from common.db import in_db, shut_down_pool
-from common.redis import async_client, sync_client
-from common.writer import writer
-from mcp_endpoint.client_counts import counts
+from common.db import in_db
+from mcp_endpoint.process_end import end_process
 from portico import invariants, telemetry
 from tenants.changes import watcher
 
@@ -41,21 +38,7 @@ async def start() -> list[str]:
 
 async def stop() -> None:
     """Write what is queued and close what is open; one failing step does not skip the next."""
-    steps: list[tuple[str, Callable[[], Any]]] = [
-        ("watcher", lambda: asyncio.to_thread(watcher.stop)),
-        ("bus", lambda: asyncio.to_thread(bus.stop)),
-        ("writer", lambda: asyncio.to_thread(writer.stop)),
-        ("counts of clients", lambda: asyncio.to_thread(counts.flush)),
-        ("telemetry", lambda: asyncio.to_thread(telemetry.stop)),
-        ("redis", async_client().aclose),
-        ("redis of threads", lambda: asyncio.to_thread(sync_client().close)),
-        ("database pool", lambda: asyncio.to_thread(shut_down_pool)),
-    ]
-    for name, step in steps:
-        try:
-            await step()
-        except Exception as error:
-            logger.warning("Closing the %s failed: %s", name, type(error).__name__)
+    await end_process(("telemetry", lambda: asyncio.to_thread(telemetry.stop)))
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
