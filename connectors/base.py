@@ -71,6 +71,8 @@ def tool(
     open_world: bool = False,
     aliases: tuple[str, ...] = (),
     cache: CacheClass = "-",
+    tags: tuple[str, ...] = (),
+    weight: int = 1,
     limit: str | None = None,
     default_on: bool = True,
     required: bool = False,
@@ -93,6 +95,12 @@ def tool(
     ``input_schema`` stands in for the signature's own schema, word for word, where that
     cannot say it (2020-12, an object); the signature's types then read what it let pass.
 
+    ``cache`` says how long a reading tool's results are kept ("-" never, S 30 s, M 300 s, L one
+    hour, E until the system says otherwise). ``tags`` name what a result is of, or what a
+    writing tool changes, with arguments in braces: ``("issue:{issue_key}",)``. A write forgets
+    the results that have one of its tags, and those that have none; without tags it forgets
+    all of its connection. ``weight`` is what a call costs of a month's quota.
+
     A ``long_running`` tool becomes a durable task for clients that know tasks; ``task`` says
     it more finely: "must" refuses clients that do not. With ``ask_first`` the tool's first
     questions come before there is a task. A task's method may be started again from its
@@ -108,6 +116,8 @@ def tool(
             "open_world": open_world,
             "aliases": aliases,
             "cache": cache,
+            "tags": tags,
+            "weight": weight,
             "limit": CallLimit.parse(limit) if limit else None,
             "default_on": default_on,
             "required": required,

@@ -14,7 +14,8 @@ class CallInfo:
     says that it runs as a task, or that the client takes a task for an answer; ``trace`` is
     the place in the caller's trace; ``confirmed`` that the person agreed to this very call.
     ``tokens`` are those of the systems behind connections that the caller brought, by the names
-    that :func:`connectors.tokens.token_names` knows.
+    that :func:`connectors.tokens.token_names` knows. ``idempotency_key`` is the client's own name for
+    this very call: sent again, it gets the first one's answer.
     """
 
     request_id: str = ""
@@ -25,6 +26,7 @@ class CallInfo:
     trace: Trace | None = None
     confirmed: bool = False
     tokens: Tokens | None = field(default=None, repr=False)
+    idempotency_key: str = ""
 
 
 NO_INFO = CallInfo()

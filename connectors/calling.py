@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from connectors.asking import Answer, Ask
+from connectors.connection_settings import NETWORK_DEFAULTS, NetworkSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class ConnectionRef:
     is_primary: bool
     version: int
     time_zone: str = "UTC"
+    connector: str = ""
+    network: NetworkSettings = NETWORK_DEFAULTS
 
 
 class Context(Protocol):
@@ -75,6 +78,23 @@ class Context(Protocol):
         so that the system's records and Portico's can be put together. Without a trace of the
         caller's a new one begins. They name no tenant and no person; a shared client adds them
         to each request, never to its defaults.
+        """
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Whose credential serves this call, as a short text without a secret in it.
+
+        Equal for calls that the system cannot tell apart: what is kept for one of them (a
+        cached result, a breaker's state, a pause) holds for the others, and for nobody else.
+        """
+        ...
+
+    def remember(self, tool: str, arguments: Mapping[str, Any], value: Any) -> None:
+        """Have what a writing tool got back answer the next call of a reading tool.
+
+        ``value`` is what the method of ``tool`` would return for ``arguments`` now. It is kept
+        after this call has succeeded, for as long as that tool's results are.
         """
         ...
 

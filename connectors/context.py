@@ -1,6 +1,7 @@
 """What a running call is given: the implementation of :class:`connectors.base.Context`."""
 
 import asyncio
+import hmac
 import json
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from common.db import in_db
+from common.keyring import ring
 from common.tracing import Trace, onward
 from common.vault import decrypt
 from connectors.artifacts import artifact_save
@@ -24,6 +26,7 @@ from tenants.models import Tenant
 from tenants.principals import Caller
 
 T = TypeVar("T")
+IDENTITY_PURPOSE = "identity"
 CREDENTIAL_PURPOSE = "credential"
 
 
@@ -33,6 +36,7 @@ class CallContext:
     __slots__ = (
         "_call_id",
         "_channel",
+        "_identity",
         "_onward",
         "_token",
         "_trace",
@@ -40,6 +44,7 @@ class CallContext:
         "caller",
         "connection",
         "deadline",
+        "remembered",
         "request_id",
     )
 
@@ -64,6 +69,8 @@ class CallContext:
         self._trace = trace
         self._call_id = call_id
         self._onward: dict[str, str] | None = None
+        self._identity: str | None = None
+        self.remembered: list[tuple[str, Mapping[str, Any], Any]] = []
         self._token = token_for(view, tokens) if tokens else None
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
@@ -97,6 +104,26 @@ class CallContext:
         if self._onward is None:
             self._onward = onward(self._trace, self._call_id).headers()
         return self._onward
+
+    @property
+    def identity(self) -> str:
+        """Whose credential serves this call, without a secret in it."""
+        if self._identity is None:
+            self._identity = self._identified()
+        return self._identity
+
+    def _identified(self) -> str:
+        if self._token is not None:
+            return f"token-{fingerprint(self._token.get_secret_value())}"
+        mode = self._view.credential_mode
+        if mode == Connection.CredentialMode.SHARED:
+            stored = self._view.credential
+            return f"{stored.id.hex}-{stored.version}" if stored is not None else ""
+        return "" if mode == Connection.CredentialMode.NONE else f"of-{self.caller.principal_id.hex}"
+
+    def remember(self, tool: str, arguments: Mapping[str, Any], value: Any) -> None:
+        """Have what a writing tool got back answer the next call of a reading tool."""
+        self.remembered.append((tool, arguments, value))
 
     async def credential(self) -> dict[str, Any]:
         """The credential for this call: the shared one, or the caller's own; never another person's.
@@ -158,6 +185,13 @@ class CallContext:
             size=row.size,
             expires_at=row.expires_at,
         )
+
+
+def fingerprint(secret: str) -> str:
+    """A text that tells two secrets apart and nothing about them: keyed, so that nobody can try guesses."""
+    keys = ring()
+    digest = hmac.digest(keys.derive(keys.current, IDENTITY_PURPOSE), secret.encode(), "sha256")
+    return digest.hex()[:32]
 
 
 def _personal_credential(

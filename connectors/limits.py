@@ -1,16 +1,18 @@
-"""A tool's own call limit, counted per caller over all workers."""
+"""What calls may cost: rates and quotas, debited for what is executed."""
 
 import asyncio
 
 from common.limits import take
-from connectors.base import CallLimit
 from connectors.errors import RateLimited
 from connectors.snapshot import ToolEntry
 from tenants.principals import Caller
 
 
-async def take_call(caller: Caller, entry: ToolEntry, limit: CallLimit) -> None:
-    """Count one call of a tool by this caller. Raises RateLimited when its window is full."""
+async def charge(caller: Caller, entry: ToolEntry) -> None:
+    """Debit a call that is about to be executed. Raises RateLimited where a limit forbids it."""
+    limit = entry.spec.limit
+    if limit is None:
+        return
     ref = entry.connection.ref
     key = (ref.tenant_id.hex, ref.id.hex, entry.spec.name, caller.principal_id.hex)
     wait = await asyncio.to_thread(take, limit.calls, limit.seconds, *key)

@@ -10,6 +10,7 @@ import logging
 import time
 import uuid
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -29,12 +30,15 @@ from connectors.confirming import DECLINED, REQUIRED, confirm
 from connectors.context import CallContext
 from connectors.deadlines import Deadline
 from connectors.errors import ConnectorError, InternalError, NotPermitted, ServerStopping, TimedOut
-from connectors.limits import take_call
+from connectors.limits import charge
+from connectors.once import once
 from connectors.recording import AUDIT_PATIENCE_S, record_cancelled, record_refused, said_of
 from connectors.recording import ServiceUnavailable as ServiceUnavailable
+from connectors.remembering import plan_of, through, wrote
 from connectors.results import Text, ToolResult
 from connectors.shape import shape
 from connectors.snapshot import TenantSnapshot, ToolEntry, snapshot_of
+from connectors.upstream.breaker import demand_closed
 from tenants.principals import Caller
 
 logger = logging.getLogger(__name__)
@@ -82,7 +86,7 @@ async def call_tool(
     call = _Call(caller, entry, arguments, info)
     try:
         await call.prepare(channel if entry.name in own.confirm and not info.confirmed else None)
-        result = await (call.run(channel) if tracing.tracer is None else call.run_traced(channel))
+        result = await (call.answer(channel) if tracing.tracer is None else call.answer_traced(channel))
     except ConnectorError as error:
         result = error_result(error, info.request_id)
         await call.finish(result, error=error)
@@ -127,7 +131,7 @@ class _Call:
             self.event.call_id = info.call_id
 
     async def prepare(self, asker: Channel | None) -> None:
-        """Everything that may refuse the call before the system is touched.
+        """What may refuse the call before anything is looked up.
 
         ``asker`` is given where the person must agree first.
         """
@@ -138,23 +142,48 @@ class _Call:
         if asker is not None:
             timeout = self.info.timeout or settings.PORTICO_CALL_TIMEOUT_S
             await confirm(self.entry, self.arguments, asker, timeout)
-        if spec.limit is not None:
-            await take_call(self.caller, self.entry, spec.limit)
+
+    async def answer(self, channel: Channel) -> ToolResult:
+        """The kept result where there is one, else the call is executed."""
+        entry, spec, info = self.entry, self.entry.spec, self.info
+        timeout = info.timeout or spec.timeout or settings.PORTICO_CALL_TIMEOUT_S
+        context = CallContext(
+            self.caller, entry.connection, channel, info.request_id, time.monotonic() + timeout,
+            trace=info.trace, call_id=self.event.call_id, tokens=info.tokens,
+        )  # fmt: skip
+        if spec.writes:
+            if info.idempotency_key:
+                run = partial(self.execute, context, timeout)
+                return await once(self.caller, entry, self.arguments, info.idempotency_key, run)
+        elif entry.connection.caches and (plan := plan_of(entry, context, self.arguments)) is not None:
+            return await through(plan, context, partial(self.execute, context, timeout))
+        return await self.execute(context, timeout)
+
+    async def execute(self, context: CallContext, timeout: float) -> ToolResult:
+        """Let the system do it, unless it rests or a limit forbids it; a write is recorded first."""
+        entry, spec = self.entry, self.entry.spec
+        ref = entry.connection.ref
+        demand_closed(ref.tenant_id, ref.id, context.identity)
+        await charge(self.caller, entry)
         if spec.writes or writer.last_error:  # a failing writer must refuse before, not after
             try:
                 await record(replace(self.event, phase="attempt", outcome="started"))
             except (WriterUnavailableError, QueueFullError) as error:
                 raise ServiceUnavailable(executed=False) from error
+        if not (spec.writes and entry.connection.caches):
+            return await self.run(context, timeout)
+        ok = False
+        try:
+            result = await self.run(context, timeout)
+            ok = not result.is_error
+        finally:  # a write that failed may have taken effect
+            await wrote(entry, context, self.arguments, ok=ok)
+        return result
 
-    async def run(self, channel: Channel) -> ToolResult:
+    async def run(self, context: CallContext, timeout: float) -> ToolResult:
         """Call the connector's method with a deadline, and shape what it returned."""
         spec = self.entry.spec
         kwargs = keyword_arguments(spec, self.arguments)
-        timeout = self.info.timeout or spec.timeout or settings.PORTICO_CALL_TIMEOUT_S
-        context = CallContext(
-            self.caller, self.entry.connection, channel, self.info.request_id, time.monotonic() + timeout,
-            trace=self.info.trace, call_id=self.event.call_id, tokens=self.info.tokens,
-        )  # fmt: skip
         self.touched = True
         try:
             async with Deadline(timeout):
@@ -185,8 +214,8 @@ class _Call:
                 hint=f"The operator finds it in the log under request {self.info.request_id}.",
             ) from error
 
-    async def run_traced(self, channel: Channel) -> ToolResult:
-        """As :meth:`run`, inside a span; the system's own spans hang below it."""
+    async def answer_traced(self, channel: Channel) -> ToolResult:
+        """As :meth:`answer`, inside a span; the system's own spans hang below it."""
         name, tracer = self.entry.spec.name, tracing.tracer
         assert tracer is not None
         span = tracer.start(
@@ -204,7 +233,7 @@ class _Call:
         self.event.trace_id = self.event.trace_id or span.trace.trace_id
         error = ""
         try:
-            result = await self.run(channel)
+            result = await self.answer(channel)
             error = "tool_error" if result.is_error else ""
             return result
         except ConnectorError as failure:

@@ -17,6 +17,7 @@ from django.db import transaction
 
 from common.db import in_db
 from connectors.base import ConnectionRef, Connector, PromptSpec, ResourceSpec, ToolSpec
+from connectors.connection_settings import CACHE_DEFAULTS, CacheSettings, NetworkSettings, read_settings
 from connectors.models import Connection, Credential, Endpoint, ToolPermission, ToolSwitch
 from connectors.permissions import ConnectionRules, EndpointRules, RoleRule
 from connectors.registry import UnknownConnectorError, connector_class
@@ -71,6 +72,8 @@ class ConnectionView:
     key: TenantKey
     # Under which names callers may bring a token of their own; none where they may not.
     token_names: tuple[str, ...] = ()
+    cache: CacheSettings = CACHE_DEFAULTS
+    caches: bool = False  # whether it has tools whose results are kept
 
     def exposed(self, name: str) -> str:
         """A tool's or prompt's name as clients see it."""
@@ -215,6 +218,8 @@ def _build(tenant_id: UUID, former: TenantSnapshot | None) -> TenantSnapshot:
                 credential_mode=row.credential_mode,
                 credential=credentials.get(row.pk),
                 key=key,
+                cache=(kept_for := read_settings(CacheSettings, row.cache)),
+                caches=kept_for.enabled and any(s.cache != "-" for s in instance.tools.values()),
                 token_names=token_names(row.slug, row.connector, row.is_primary, slugs)
                 if row.caller_token
                 else (),
@@ -287,6 +292,8 @@ def connection_ref(row: Connection, time_zone: str) -> ConnectionRef:
         is_primary=row.is_primary,
         version=row.version,
         time_zone=time_zone,
+        connector=row.connector,
+        network=read_settings(NetworkSettings, row.network),
     )
 
 

@@ -80,6 +80,8 @@ class ToolSpec:
     timeout: float | None
     secret_arguments: tuple[str, ...]
     confirm: bool
+    tags: tuple[str, ...]
+    weight: int
     method: str
     arguments: type[BaseModel]
 

@@ -6,10 +6,12 @@ from typing import Any
 from django.core.exceptions import ValidationError as FieldErrors
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from pydantic import BaseModel
 
 from audit.services import record_change
 from common.text import clean_text
 from connectors.base import Connector
+from connectors.connection_settings import CacheSettings, NetworkSettings
 from connectors.models import Connection
 from connectors.registry import UnknownConnectorError, connector_class
 from connectors.services._shared import class_of, lock_tenant, locked, validated
@@ -20,6 +22,8 @@ from tenants.errors import AlreadyThere, InvalidValue
 from tenants.models import Tenant
 from tenants.principals import Actor, Role
 from tenants.rules import demand
+
+PROBE_MINUTES = 5
 
 
 def connection_create(
@@ -34,6 +38,9 @@ def connection_create(
     read_only: bool = False,
     enabled: bool = True,
     caller_token: bool = False,
+    network: Mapping[str, Any] | None = None,
+    cache: Mapping[str, Any] | None = None,
+    probe_minutes: int | None = None,
     actor: Actor,
 ) -> Connection:
     """Connect a tenant to a system.
@@ -61,6 +68,9 @@ def connection_create(
             read_only=read_only,
             enabled=enabled,
             caller_token=caller_token,
+            network=own_settings(NetworkSettings, network or {}, "network"),
+            cache=own_settings(CacheSettings, cache or {}, "cache"),
+            probe_minutes=PROBE_MINUTES if probe_minutes is None else probe_minutes,
             is_primary=primary,
             seen_tools=sorted(cls.tools),
         )
@@ -96,6 +106,9 @@ def connection_update(
     read_only: bool | None = None,
     enabled: bool | None = None,
     caller_token: bool | None = None,
+    network: Mapping[str, Any] | None = None,
+    cache: Mapping[str, Any] | None = None,
+    probe_minutes: int | None = None,
 ) -> Connection:
     """Change a connection; what is None stays. Its slug and connector never change."""
     with transaction.atomic():
@@ -115,6 +128,12 @@ def connection_update(
             row.enabled = enabled
         if caller_token is not None:
             row.caller_token = caller_token
+        if network is not None:
+            row.network = own_settings(NetworkSettings, network, "network")
+        if cache is not None:
+            row.cache = own_settings(CacheSettings, cache, "cache")
+        if probe_minutes is not None:
+            row.probe_minutes = probe_minutes
         _clean(row)
         after = connection_facts(row)
         if after != before:
@@ -169,6 +188,9 @@ def connection_facts(row: Connection) -> dict[str, Any]:
         "read_only": row.read_only,
         "enabled": row.enabled,
         "caller_token": row.caller_token,
+        "network": dict(row.network),
+        "cache": dict(row.cache),
+        "probe_minutes": row.probe_minutes,
     }
 
 
@@ -178,6 +200,12 @@ def valid_settings(cls: type[Connector], values: Mapping[str, Any]) -> dict[str,
     for name, value in stored.items():
         if any(clean_text(text, len(text)) != text for text in _texts(value)):
             raise InvalidValue(_("This text has a character that cannot be stored."), f"settings.{name}")
+    return stored
+
+
+def own_settings(model: type[BaseModel], values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """What differs from the defaults, as stored JSON. Raises InvalidValue naming the field."""
+    stored: dict[str, Any] = validated(model, values, prefix).model_dump(mode="json", exclude_defaults=True)
     return stored
 
 

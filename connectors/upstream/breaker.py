@@ -76,12 +76,7 @@ class Breaker:
         if left <= 0:
             left = await self._ask_to_probe()
         if left > 0:
-            raise CircuitOpen(
-                "The system behind this connection keeps failing, so it is left alone for a moment.",
-                retryable=True,
-                retry_after=round(left, 1),
-                hint="Come back then, or go on without it.",
-            )
+            raise _resting(left)
 
     async def succeeded(self) -> None:
         """Take note of a call that the system answered."""
@@ -167,6 +162,22 @@ def breaker_of(tenant_id: UUID, connection_id: UUID, credential: str = "") -> Br
         if len(_known) > MAX_KNOWN:
             _known.popitem(last=False)
     return found
+
+
+def demand_closed(tenant_id: UUID, connection_id: UUID, credential: str) -> None:
+    """Raise CircuitOpen while this breaker rests; never takes the probe, so the client still may."""
+    found = _known.get((tenant_id, connection_id, credential)) if _known else None
+    if found is not None and found.open_until and (left := found.open_until - time.monotonic()) > 0:
+        raise _resting(left)
+
+
+def _resting(seconds: float) -> CircuitOpen:
+    return CircuitOpen(
+        "The system behind this connection keeps failing, so it is left alone for a moment.",
+        retryable=True,
+        retry_after=round(seconds, 1),
+        hint="Come back then, or go on without it.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

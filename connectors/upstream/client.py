@@ -25,6 +25,7 @@ import httpx2
 from django.conf import settings
 
 from connectors.base import ConnectionRef, Context
+from connectors.connection_settings import NetworkSettings
 from connectors.errors import ConnectionFailed, ConnectorError, RateLimited, TimedOut, UpstreamError
 from connectors.upstream.answers import Answer, error_of, masked
 from connectors.upstream.network import ForbiddenAddressError, GuardedBackend
@@ -49,20 +50,6 @@ class Auth(Protocol):
         Raises AuthenticationFailed where there is nothing to renew.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a connection's client behaves; times in seconds. ``ca`` is PEM text of a private authority."""
-
-    connect_s: float = 5.0
-    read_s: float = 30.0
-    write_s: float = 30.0
-    pool_s: float = 5.0
-    connections: int = 20
-    kept_alive: int = 10
-    ca: str = ""
-    verify: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +84,7 @@ class _Missing:
 class Client:
     """A connection's client; see :func:`client_of`."""
 
-    def __init__(self, base_url: str, options: Options) -> None:
+    def __init__(self, base_url: str, options: NetworkSettings) -> None:
         self.base_url = base_url.rstrip("/") + "/"
         self.options = options
         self.budget = Budget()
@@ -315,7 +302,7 @@ def _tls(ca: str, verify: bool) -> ssl.SSLContext:
     return context
 
 
-def _http_client(options: Options) -> httpx2.AsyncClient:
+def _http_client(options: NetworkSettings) -> httpx2.AsyncClient:
     context = _tls(options.ca, options.verify)
     limits = httpx2.Limits(
         max_connections=options.connections, max_keepalive_connections=options.kept_alive, keepalive_expiry=30
@@ -341,16 +328,16 @@ def _http_client(options: Options) -> httpx2.AsyncClient:
     )
 
 
-_Key: TypeAlias = tuple[UUID, int, str, Options]
+_Key: TypeAlias = tuple[UUID, int, str, NetworkSettings]
 _Kept: TypeAlias = "OrderedDict[_Key, Client]"
 _clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept]" = weakref.WeakKeyDictionary()
 
 
-def client_of(connection: ConnectionRef, base_url: str, options: Options | None = None) -> Client:
+def client_of(connection: ConnectionRef, base_url: str) -> Client:
     """The connection's client in this process, made at first use; changed settings make a new one."""
     loop = asyncio.get_running_loop()
     kept = _clients.setdefault(loop, OrderedDict())
-    key = (connection.id, connection.version, base_url, options or Options())
+    key = (connection.id, connection.version, base_url, connection.network)
     client = kept.get(key)
     if client is None:
         client = kept[key] = Client(base_url, key[3])

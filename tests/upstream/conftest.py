@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from connectors.connection_settings import NetworkSettings
 from connectors.upstream import retry
-from connectors.upstream.client import Client, Options
+from connectors.upstream.client import Client
 from tests.upstream.faulty import Faulty, faulty
 
 
@@ -40,7 +41,7 @@ async def double() -> AsyncIterator[Faulty]:
 
 @pytest.fixture
 async def client(double) -> AsyncIterator[Client]:
-    made = Client(double.url, Options(read_s=0.3, connect_s=1.0))
+    made = Client(double.url, NetworkSettings(read_s=0.3, connect_s=1.0))
     yield made
     await made.aclose()
     await asyncio.sleep(0)

@@ -5,6 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
+from connectors.connection_settings import NetworkSettings
 from connectors.errors import (
     AuthenticationFailed,
     Conflict,
@@ -16,7 +17,7 @@ from connectors.errors import (
     TimedOut,
     UpstreamError,
 )
-from connectors.upstream.client import Client, Options, Request
+from connectors.upstream.client import Client, Request
 from connectors.upstream.retry import Kind
 from tests.upstream.faulty import answer, faulty, half, reset, silence
 
@@ -84,7 +85,7 @@ async def test_a_system_that_refuses_connections_is_tried_three_times_whatever_t
     async with faulty() as gone:
         url = gone.url
     for request in (READ, PUT, CREATE):
-        client = Client(url, Options())
+        client = Client(url, NetworkSettings())
         with pytest.raises(ConnectionFailed) as caught:
             await client.send(ctx(), request)
         assert caught.value.retryable

@@ -6,9 +6,10 @@ import random
 import time
 from collections import Counter
 
+from connectors.connection_settings import NetworkSettings
 from connectors.errors import ConnectorError
 from connectors.upstream import retry
-from connectors.upstream.client import Client, Options, Request
+from connectors.upstream.client import Client, Request
 from connectors.upstream.retry import Kind
 from tests.upstream.conftest import Ctx
 from tests.upstream.faulty import answer
@@ -68,7 +69,7 @@ async def test_no_fault_makes_two_records_of_one_call(monkeypatch):
     system = Creating(seed=11)
     server = await asyncio.start_server(system.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    client = Client(f"http://127.0.0.1:{port}", Options(read_s=0.05))
+    client = Client(f"http://127.0.0.1:{port}", NetworkSettings(read_s=0.05))
     outcomes: Counter[str] = Counter()
     confirmed = []
 

@@ -5,11 +5,12 @@ from typing import Any
 from django import forms
 
 from connectors.base import Connector
+from connectors.connection_settings import CacheSettings, NetworkSettings
 from connectors.models import CONNECTION_SLUG, Connection
 from portico.admin.forms import PorticoForm, dress
 from portico.admin.model_form import is_secret, model_fields, model_values
 
-SETTINGS, CREDENTIAL = "settings", "credential"
+SETTINGS, CREDENTIAL, NETWORK, CACHE = "settings", "credential", "network", "cache"
 
 
 class ConnectionForm(PorticoForm):
@@ -38,6 +39,15 @@ class ConnectionForm(PorticoForm):
         "request alone, before any stored credential, and never kept.",
     )
 
+    probe_minutes = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=1440,
+        initial=5,
+        label="Probe every",
+        help_text="Minutes between two health probes; 0 probes never.",
+    )
+
     def __init__(
         self,
         cls: type[Connector],
@@ -54,7 +64,7 @@ class ConnectionForm(PorticoForm):
             self.fields["name"].initial = cls.title
         else:
             del self.fields["slug"]
-            for name in ("name", "enabled", "read_only", "caller_token"):
+            for name in ("name", "enabled", "read_only", "caller_token", "probe_minutes"):
                 self.fields[name].initial = getattr(connection, name)
         # A secret among the settings is never sent back to the browser.
         open_values = {name: value for name, value in stored.items() if not self._hidden(name)}
@@ -83,8 +93,40 @@ class ConnectionForm(PorticoForm):
                     ("credential_mode", "caller_token", *secrets),
                 )
             )
+        groups += self._platform_groups()
         self.groups = tuple(groups)
         dress(self)
+
+    def _platform_groups(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """What Portico itself does for the connection: its way out, its kept results, its probes."""
+        row, found = self.connection, []
+        if not self.cls.built_in:
+            fields = model_fields(NetworkSettings, NETWORK, row.network if row else {})
+            self.fields.update(fields)
+            found.append(("Network", "How the system is reached; the defaults suit most.", tuple(fields)))
+        if any(spec.cache != "-" for spec in self.cls.tools.values()):
+            fields = model_fields(CacheSettings, CACHE, row.cache if row else {})
+            self.fields.update(fields)
+            about = (
+                "Results of reading tools are kept for a while, encrypted, and forgotten when a tool writes."
+            )
+            found.append(("Kept results", about, tuple(fields)))
+        found.append(("Health", "", ("probe_minutes",)))
+        return found
+
+    def network(self) -> dict[str, Any] | None:
+        """How the system is reached; None where there is nothing to say."""
+        if self.cls.built_in:
+            return None
+        return model_values(NetworkSettings, NETWORK, self.cleaned_data)
+
+    def cache(self) -> dict[str, Any] | None:
+        """How results are kept; None where none are."""
+        return (
+            model_values(CacheSettings, CACHE, self.cleaned_data)
+            if f"{CACHE}_enabled" in self.fields
+            else None
+        )
 
     def _hidden(self, name: str) -> bool:
         info = self.cls.Settings.model_fields.get(name)

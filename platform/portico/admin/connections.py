@@ -142,6 +142,9 @@ class ConnectionAdmin(ServiceAdmin):
             read_only=values["read_only"],
             enabled=values["enabled"],
             caller_token=values.get("caller_token", False),
+            network=form.network(),
+            cache=form.cache(),
+            probe_minutes=values["probe_minutes"],
             actor=actor_of(request),
         )
 
@@ -158,6 +161,9 @@ class ConnectionAdmin(ServiceAdmin):
                 read_only=values["read_only"],
                 enabled=values["enabled"],
                 caller_token=values.get("caller_token"),
+                network=form.network(),
+                cache=form.cache(),
+                probe_minutes=values["probe_minutes"],
             )
             if secrets := form.credential():
                 services.credential_set(row, secrets, actor=actor)

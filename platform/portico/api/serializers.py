@@ -100,7 +100,8 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
         model = Connection
         fields = [
             "id", "connector", "slug", "name", "settings", "credential_mode", "credential_set", "enabled",
-            "read_only", "caller_token", "is_primary", "version", "created_at", "health",
+            "read_only", "caller_token", "network", "cache", "probe_minutes", "is_primary", "version",
+            "created_at", "health",
         ]  # fmt: skip
 
     def get_credential_set(self, row: Connection) -> bool:
@@ -133,6 +134,19 @@ class ConnectionWrite(serializers.Serializer[Any]):
     read_only = serializers.BooleanField(required=False)  # type: ignore[assignment]
     caller_token = serializers.BooleanField(
         required=False, help_text="Callers may bring the system's own token in a header X-<slug>-Token."
+    )
+    network = serializers.DictField(
+        required=False,
+        help_text="Timeouts, repetitions, pool, certificate authority; the rest has its default.",
+    )
+    cache = serializers.DictField(
+        required=False, help_text="enabled, ttl_s and tools (seconds per tool) of the kept results."
+    )
+    probe_minutes = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=1440,
+        help_text="Minutes between two health probes; 0 probes never.",
     )
 
 

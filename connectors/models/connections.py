@@ -46,6 +46,12 @@ class Connection(TenantModel):
         default=False,
         help_text="Callers may bring the system's own token in a header; it serves that request alone.",
     )
+    # connectors.connection_settings.NetworkSettings and CacheSettings; what is left out has its default.
+    network = models.JSONField(default=dict, blank=True)
+    cache = models.JSONField(default=dict, blank=True)
+    probe_minutes = models.PositiveSmallIntegerField(
+        default=5, help_text="Minutes between two health probes; 0 probes never."
+    )
     is_primary = models.BooleanField(default=False, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     # The tools that the connector had when it was connected: later ones that write start off.
@@ -195,21 +201,3 @@ class Artifact(TenantModel):
 
     def __str__(self) -> str:
         return self.name
-
-
-class HealthCheck(TenantModel):
-    """The last answer of a connection's test."""
-
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", editable=False)
-    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="health")
-    ok = models.BooleanField()
-    message = models.CharField(max_length=500)
-    details = models.JSONField(default=dict)
-    latency_ms = models.PositiveIntegerField(default=0)
-    checked_at = models.DateTimeField(auto_now=True)
-
-    class Meta(TenantModel.Meta):
-        pass
-
-    def __str__(self) -> str:
-        return self.message
