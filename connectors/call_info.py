@@ -15,7 +15,8 @@ class CallInfo:
     the place in the caller's trace; ``confirmed`` that the person agreed to this very call.
     ``tokens`` are those of the systems behind connections that the caller brought, by the names
     that :func:`connectors.tokens.token_names` knows. ``idempotency_key`` is the client's own name for
-    this very call: sent again, it gets the first one's answer.
+    this very call: sent again, it gets the first one's answer. ``refresh`` has the tool run and
+    its result kept, also where a kept one would have answered.
     """
 
     request_id: str = ""
@@ -27,6 +28,7 @@ class CallInfo:
     confirmed: bool = False
     tokens: Tokens | None = field(default=None, repr=False)
     idempotency_key: str = ""
+    refresh: bool = False
 
 
 NO_INFO = CallInfo()

@@ -6,12 +6,10 @@ client cancelled) stops.
 """
 
 import asyncio
-import contextvars
 import logging
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import Error as DatabaseError
@@ -19,6 +17,7 @@ from django.db import Error as DatabaseError
 from audit.services import record
 from common.bus import bus
 from common.db import in_db
+from common.loops import run_in_loop
 from connectors import pipeline
 from connectors.asking import Ask, CapabilityMissing, InputRequired
 from connectors.call_info import CallInfo
@@ -44,7 +43,6 @@ from tenants.changes import watcher
 from tenants.principals import Caller, ClientInfo, PrincipalKind, Role, Selection
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 Status = Task.Status
 PATIENCE_S = 45.0  # so long the end of a run waits for a database that went away
@@ -54,19 +52,8 @@ CANCELLED_WRITE = "Cancelled by its client while it ran; it may have taken effec
 
 
 def run_task(tenant_id: UUID, task_id: UUID) -> None:
-    """Run a task on this thread's event loop until it ends, asks, or is taken away."""
-    _loop_of_thread().run(_work(tenant_id, task_id), context=contextvars.copy_context())
-
-
-_local = threading.local()
-
-
-def _loop_of_thread() -> asyncio.Runner:
-    """One loop for all runs of a thread: clients of Redis and of other systems belong to their loop."""
-    runner: asyncio.Runner | None = getattr(_local, "runner", None)
-    if runner is None:
-        runner = _local.runner = asyncio.Runner()
-    return runner
+    """Run a task on the process's event loop until it ends, asks, or is taken away."""
+    run_in_loop(_work(tenant_id, task_id))
 
 
 async def _work(tenant_id: UUID, task_id: UUID) -> None:
