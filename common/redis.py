@@ -13,6 +13,13 @@ from uuid import UUID
 import redis
 import redis.asyncio
 from django.conf import settings
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# The library would try ten times with growing pauses: seconds in which a call hangs. Once more is
+# for a connection that has gone stale; whoever can do without Redis does so at once.
+_TIMES: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 2}
 
 _sync: redis.Redis | None = None
 _making = threading.Lock()
@@ -27,7 +34,7 @@ def sync_client() -> redis.Redis:
     if _sync is None:
         with _making:  # a second client would be dropped, and take its connections along
             if _sync is None:
-                _sync = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
+                _sync = redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 1), **_TIMES)
     return _sync
 
 
@@ -36,7 +43,7 @@ def async_client() -> redis.asyncio.Redis:
     loop = asyncio.get_running_loop()
     client = _by_loop.get(loop)
     if client is None:
-        client = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
+        client = redis.asyncio.Redis.from_url(settings.REDIS_URL, retry=AsyncRetry(NoBackoff(), 1), **_TIMES)
         _by_loop[loop] = client
     return client
 
