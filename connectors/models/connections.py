@@ -74,7 +74,9 @@ class Connection(TenantModel):
 class Credential(TenantModel):
     """The secrets of a connection: shared (no principal) or of one principal.
 
-    ``ciphertext`` is JSON, encrypted with the tenant's data key and bound to this row.
+    ``ciphertext`` is JSON, encrypted with the tenant's data key and bound to this row. Kind
+    "settings" is what people enter, "token" what was got from the system with it; a token is
+    renewed by whoever holds the row's lease, which is its version until ``leased_until``.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", editable=False)
@@ -86,6 +88,7 @@ class Credential(TenantModel):
     version = models.PositiveIntegerField(default=1, editable=False)
     ciphertext = models.BinaryField(editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -101,6 +104,9 @@ class Credential(TenantModel):
                 condition=Q(principal__isnull=False),
                 name="one_credential_per_principal",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(kind="token"), name="tokens_by_expiry"),
         ]
 
     def __str__(self) -> str:
