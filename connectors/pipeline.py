@@ -17,7 +17,7 @@ from django.conf import settings
 
 from audit.events import ASKED
 from audit.services import event_of, record
-from common import tracing
+from common import metrics, tracing
 from common.writer import QueueFullError, WriterUnavailableError, writer
 from connectors import deferred
 from connectors.arguments import keyword_arguments
@@ -257,6 +257,7 @@ class _Call:
             event.error_type = error.type if error else result.error_type or "business"
             event.message = error.message if error else _first_text(result)
             event.upstream_status = error.upstream_status if error else 0
+        self.count()
         patience = time.monotonic() + AUDIT_PATIENCE_S if self.touched else None
         try:
             await record(event, deadline=patience)
@@ -276,6 +277,15 @@ class _Call:
         """
         sent = self.touched and self.entry.spec.writes
         record_cancelled(self.event, self.started, sent=sent)
+        self.count()
+
+    def count(self) -> None:
+        """Count the call as its event says it ended."""
+        event, view = self.event, self.entry.connection
+        # A tool that its connector's class does not know is a tenant's own: no name for a metric.
+        tool = event.name if event.name in view.connector.tools else "other"
+        seconds = event.duration_us / 1_000_000
+        metrics.called(view.connector_slug, tool, event.outcome, event.error_type, seconds)
 
 
 async def _record_refusal(

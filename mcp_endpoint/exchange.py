@@ -21,7 +21,7 @@ from mcp_endpoint.sdk import progress_token
 from mcp_endpoint.stream import EventStream
 from mcp_endpoint.subscriptions import LISTEN
 from mcp_endpoint.turn import Turn
-from mcp_endpoint.visit import Visit
+from mcp_endpoint.visit import Visit, count_refused
 from mcp_endpoint.wire import (
     INVALID_REQUEST,
     BodyTimeout,
@@ -49,6 +49,7 @@ async def exchange(request: Inbound, wire: Wire) -> Reply | None:
         return _not_a_post(visit)
     except ProtocolError as error:
         status = error.status or 400
+        count_refused(request, status)
         return Reply(
             status, error_frame(None, error.code, error.message, error.data), (*error.headers, *extra)
         )

@@ -10,7 +10,7 @@ that exists nowhere but in the client's message.
 import hashlib
 from dataclasses import replace
 
-from common import tracing
+from common import metrics, tracing
 from common.text import clean_text
 from common.tracing import Span
 from mcp_endpoint import sdk, sessions
@@ -53,6 +53,9 @@ def begin(turn: Turn) -> Span | None:
 def end(turn: Turn, span: Span | None) -> None:
     """Count the finished request, and close its span. ``turn.error`` says how it failed."""
     _count(turn)
+    method = turn.method if turn.method in sdk.METHODS or turn.method in _EXTENSIONS else UNKNOWN_METHOD
+    era = "modern" if turn.modern else "legacy"
+    metrics.requested(turn.transport, era, method, turn.error or "ok")
     if span is None:
         return
     name, attributes = None, {}

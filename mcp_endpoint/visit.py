@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
+from common import metrics
 from common.log_context import request_context, tenant_context
 from connectors.call_info import CallInfo
 from mcp_endpoint import messages, narrowing, origin, sdk
@@ -119,9 +120,14 @@ class Visit:
         """The reply to a message that did not become a request; noted where its caller is known."""
         note(self.caller, CallInfo(self.request_id), method, error)
         frame = error_frame(request_id, error.code, error.message, error.data)
-        return Reply(
-            error.status or sdk.http_status(error.code, modern=True), frame, (*error.headers, *self.extra)
-        )
+        status = error.status or sdk.http_status(error.code, modern=True)
+        count_refused(self.request, status)
+        return Reply(status, frame, (*error.headers, *self.extra))
+
+
+def count_refused(request: Inbound, status: int) -> None:
+    """Count a request that never became one: nobody knows its era or its method."""
+    metrics.requested("http" if request.transport == "mcp" else "sse", "", "", str(status))
 
 
 def note(caller: Caller | None, info: CallInfo, method: str, error: ProtocolError) -> None:
