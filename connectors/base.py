@@ -51,6 +51,7 @@ from connectors.specs import (
     tool_spec,
 )
 from connectors.tokens import token_field
+from connectors.upstream.token_values import TokenSource
 
 
 class NoSettings(BaseModel):
@@ -228,6 +229,13 @@ class Connector:
     async def check(self, ctx: Context) -> CheckResult:
         """Test the connection: who are we there, what may we do. Overridden by each connector."""
         return CheckResult(True, "This connector needs no outside system.")
+
+    def token_source(self) -> TokenSource | None:
+        """Who gets this connection's short-lived tokens; None where its system has none.
+
+        With it, stored tokens are renewed before their end also while nobody calls.
+        """
+        return None
 
     @classmethod
     def token_credential(cls, token: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from connectors.errors import AuthenticationFailed
 from connectors.models import Connection, Credential
 from connectors.snapshot import ConnectionView, StoredCredential, TenantKey
 from connectors.tokens import Tokens, discreet, header_of, token_for
+from connectors.upstream.token_values import TokenPlace
 from tenants.models import Tenant
 from tenants.principals import Caller
 
@@ -121,6 +122,30 @@ class CallContext:
             return f"{stored.id.hex}-{stored.version}" if stored is not None else ""
         return "" if mode == Connection.CredentialMode.NONE else f"of-{self.caller.principal_id.hex}"
 
+    def token_place(self) -> TokenPlace:
+        """Where tokens that are got with this call's credential belong.
+
+        Raises AuthenticationFailed where the credential is somebody else's.
+        """
+        mode = self._view.credential_mode
+        personal = mode == Connection.CredentialMode.PRINCIPAL and self._token is None
+        if personal:
+            self._demand_own()
+        return TokenPlace(
+            self.connection.tenant_id,
+            self.connection.id,
+            self.connection.version,
+            self.identity,
+            self.caller.principal_id if personal else None,
+            stored=self._token is None and mode != Connection.CredentialMode.NONE,
+        )
+
+    def _demand_own(self) -> None:
+        if self.caller.actor is not None and self.caller.actor.principal_id != self.caller.principal_id:
+            raise AuthenticationFailed(
+                "A personal credential is never used on behalf of somebody else.", code="run_as_credential"
+            )
+
     def remember(self, tool: str, arguments: Mapping[str, Any], value: Any) -> None:
         """Have what a writing tool got back answer the next call of a reading tool."""
         self.remembered.append((tool, arguments, value))
@@ -144,11 +169,8 @@ class CallContext:
             return {}
         if mode == Connection.CredentialMode.SHARED:
             stored, key = self._view.credential, self._view.key
-        elif self.caller.actor is not None and self.caller.actor.principal_id != self.caller.principal_id:
-            raise AuthenticationFailed(
-                "A personal credential is never used on behalf of somebody else.", code="run_as_credential"
-            )
         else:
+            self._demand_own()
             stored, key = await in_db(
                 _personal_credential, self.connection.tenant_id, self.connection.id, self.caller.principal_id
             )

@@ -13,6 +13,7 @@ from common.vault import decrypt, encrypt
 from connectors.context import CREDENTIAL_PURPOSE
 from connectors.models import Connection, Credential
 from connectors.services._shared import class_of, locked, validated
+from connectors.services.tokens import tokens_forget
 from tenants.changes import tenant_changed
 from tenants.errors import InvalidValue
 from tenants.models import Principal, Tenant
@@ -40,6 +41,7 @@ def credential_set(
         demand(actor, tenant, Role.VIEWER if own_account else Role.ADMIN, "store credentials")
         _bump(connection)
         row = store_credential(connection, values, principal, kind)
+        tokens_forget(tenant.pk, connection.pk, principal.pk if principal else None)
         tenant_changed(tenant.pk)
         record_change(
             tenant=tenant,
@@ -65,6 +67,7 @@ def credential_delete(
             .filter(connection=connection, principal=principal, kind=kind)
             .delete()
         )
+        tokens_forget(tenant.pk, connection.pk, principal.pk if principal else None)
         if removed:
             tenant_changed(tenant.pk)
             record_change(
