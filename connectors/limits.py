@@ -1,25 +1,32 @@
-"""What calls may cost: rates and quotas, debited for what is executed."""
+"""What calls may cost: rates, quotas and the rest between calls, debited for what is executed.
 
-import asyncio
+The pieces are in :mod:`connectors.limiting`. A call that is answered from the cache, refused or
+not valid never comes here.
+"""
 
-from common.limits import take
-from connectors.errors import RateLimited
-from connectors.snapshot import ToolEntry
+from connectors.limiting.step import Debit, step
+from connectors.snapshot import ConnectionView, ToolEntry
 from tenants.principals import Caller
 
 
-async def charge(caller: Caller, entry: ToolEntry) -> None:
-    """Debit a call that is about to be executed. Raises RateLimited where a limit forbids it."""
-    limit = entry.spec.limit
-    if limit is None:
-        return
-    ref = entry.connection.ref
-    key = (ref.tenant_id.hex, ref.id.hex, entry.spec.name, caller.principal_id.hex)
-    wait = await asyncio.to_thread(take, limit.calls, limit.seconds, *key)
-    if wait:
-        raise RateLimited(
-            f"Rate limit exceeded: {limit.calls}/{limit.seconds}s",
-            retryable=True,
-            retry_after=wait,
-            hint=f"Call again in {wait:.0f} seconds.",
-        )
+async def charge(caller: Caller, entry: ToolEntry, deadline: float) -> Debit | None:
+    """Debit a call that is about to be executed, every limit that applies or none.
+
+    Waits (at most 5 s, and never beyond ``deadline``, of ``time.monotonic()``) for the
+    connection's turn where its calls are to be some time apart. None for a tool without limits,
+    which costs no look anywhere. Raises RateLimited, with ``details`` ``limit`` and ``scope``;
+    ServiceUnavailable where a month's use is not known and the database is away.
+    """
+    limits = entry.limits
+    return None if limits is None else await step.spend(limits, caller, deadline)
+
+
+async def charge_reading(caller: Caller, view: ConnectionView, deadline: float) -> Debit | None:
+    """As :func:`charge`, for a resource or prompt of a connection: one call of weight 1."""
+    limits = view.limits
+    return None if limits is None else await step.spend(limits, caller, deadline)
+
+
+async def give_back(debit: Debit, *, turn: bool = True) -> None:
+    """Undo the debit of a call that was not executed after all; ``turn`` False: the system was asked."""
+    await step.give_back(debit, turn=turn)

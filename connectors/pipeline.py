@@ -30,7 +30,7 @@ from connectors.confirming import DECLINED, REQUIRED, confirm
 from connectors.context import CallContext
 from connectors.deadlines import Deadline
 from connectors.errors import ConnectorError, InternalError, NotPermitted, ServerStopping, TimedOut
-from connectors.limits import charge
+from connectors.limits import charge, give_back
 from connectors.once import once
 from connectors.recording import AUDIT_PATIENCE_S, record_cancelled, record_refused, said_of
 from connectors.recording import ServiceUnavailable as ServiceUnavailable
@@ -164,20 +164,27 @@ class _Call:
         entry, spec = self.entry, self.entry.spec
         ref = entry.connection.ref
         demand_closed(ref.tenant_id, ref.id, context.identity)
-        await charge(self.caller, entry)
+        debit = None if entry.limits is None else await charge(self.caller, entry, context.deadline)
         if spec.writes or writer.last_error:  # a failing writer must refuse before, not after
             try:
                 await record(replace(self.event, phase="attempt", outcome="started"))
             except (WriterUnavailableError, QueueFullError) as error:
+                if debit is not None:
+                    await give_back(debit)
                 raise ServiceUnavailable(executed=False) from error
-        if not (spec.writes and entry.connection.caches):
-            return await self.run(context, timeout)
+        if debit is not None and debit.waited:
+            timeout = max(0.05, round(context.deadline - time.monotonic(), 2))
         ok = False
         try:
             result = await self.run(context, timeout)
             ok = not result.is_error
-        finally:  # a write that failed may have taken effect
-            await wrote(entry, context, self.arguments, ok=ok)
+        except (InputRequired, CapabilityMissing):
+            if debit is not None:  # it ended with questions: nothing was executed yet
+                await give_back(debit, turn=False)
+            raise
+        finally:
+            if spec.writes and entry.connection.caches:  # a write that failed may have taken effect
+                await wrote(entry, context, self.arguments, ok=ok)
         return result
 
     async def run(self, context: CallContext, timeout: float) -> ToolResult:

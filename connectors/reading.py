@@ -5,7 +5,7 @@ import base64
 import logging
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from connectors.channel import Channel
 from connectors.context import CallContext
 from connectors.deadlines import Deadline
 from connectors.errors import ConnectorError, InternalError, InvalidInput, NotFound, NotPermitted, TimedOut
+from connectors.limits import charge_reading
 from connectors.pipeline import (
     NO_CHANNEL,
     NO_INFO,
@@ -132,7 +133,7 @@ async def get_prompt(
         raise InvalidArguments(problem)
     method = getattr(view.connector, spec.method)
     context = _context(caller, view, channel, info)
-    said = await _recorded(event, context.discreet(method(context, **arguments), spec.name))
+    said = await _recorded(event, _prompt(caller, view, context, method, spec.name, arguments))
     messages = [PromptMessage("user", Text(said))] if isinstance(said, str) else list(said)
     return spec.description, messages
 
@@ -197,8 +198,22 @@ async def _read(
     info: CallInfo,
 ) -> list[ResourceContents]:
     context = _context(caller, view, channel, info)
+    await charge_reading(caller, view, context.deadline)
     value = await context.discreet(getattr(view.connector, spec.method)(context, **variables), uri)
     return _contents(uri, spec.mime_type, value)
+
+
+async def _prompt(
+    caller: Caller,
+    view: ConnectionView,
+    context: CallContext,
+    method: Callable[..., Awaitable[Any]],
+    name: str,
+    arguments: dict[str, str],
+) -> Any:
+    if not view.connector.built_in:  # those have no system that a limit could protect
+        await charge_reading(caller, view, context.deadline)
+    return await context.discreet(method(context, **arguments), name)
 
 
 def _contents(uri: str, mime_type: str, value: Any) -> list[ResourceContents]:

@@ -18,7 +18,8 @@ from django.db import transaction
 from common.db import in_db
 from connectors.base import ConnectionRef, Connector, PromptSpec, ResourceSpec, ToolSpec
 from connectors.connection_settings import CACHE_DEFAULTS, CacheSettings, NetworkSettings, read_settings
-from connectors.models import Connection, Credential, Endpoint, ToolPermission, ToolSwitch
+from connectors.limiting.rules import Compiler, Limits
+from connectors.models import Connection, Credential, Endpoint, ToolPermission, ToolSwitch, UsageLimit
 from connectors.permissions import ConnectionRules, EndpointRules, RoleRule
 from connectors.registry import UnknownConnectorError, connector_class
 from connectors.tokens import token_names
@@ -74,6 +75,7 @@ class ConnectionView:
     token_names: tuple[str, ...] = ()
     cache: CacheSettings = CACHE_DEFAULTS
     caches: bool = False  # whether it has tools whose results are kept
+    limits: Limits | None = None  # of its resources and prompts
 
     def exposed(self, name: str) -> str:
         """A tool's or prompt's name as clients see it."""
@@ -96,6 +98,7 @@ class ToolEntry:
     connection: ConnectionView
     run: Callable[..., Any]
     validator: Any  # a compiled jsonschema_rs validator, shared by all tenants
+    limits: Limits | None = None
 
     @property
     def identity(self) -> tuple[UUID, str]:
@@ -130,6 +133,13 @@ _snapshots: "OrderedDict[UUID, TenantSnapshot]" = OrderedDict()
 _lock = threading.Lock()
 _building: dict[UUID, threading.Lock] = {}
 _validators: dict[tuple[str, str, str], Any] = {}
+
+
+def remembered_connector(tenant_id: UUID, connection_id: UUID) -> str:
+    """A connection's connector where this process has it in memory, else nothing; for any thread."""
+    found = _snapshots.get(tenant_id)
+    views = found.connections if found is not None else ()
+    return next((view.connector_slug for view in views if view.ref.id == connection_id), "")
 
 
 async def snapshot_of(tenant_id: UUID) -> TenantSnapshot:
@@ -191,6 +201,7 @@ def _build(tenant_id: UUID, former: TenantSnapshot | None) -> TenantSnapshot:
         switches = list(ToolSwitch.objects.for_tenant(tenant_id))
         rules = list(ToolPermission.objects.for_tenant(tenant_id))
         endpoints = list(Endpoint.objects.for_tenant(tenant_id))
+        limits = list(UsageLimit.objects.for_tenant(tenant_id))
         credentials = {
             row.connection_id: StoredCredential(row.pk, row.version, bytes(row.ciphertext))
             for row in Credential.objects.for_tenant(tenant_id).filter(principal=None, kind="settings")
@@ -198,6 +209,7 @@ def _build(tenant_id: UUID, former: TenantSnapshot | None) -> TenantSnapshot:
     kept = {view.ref: view.connector for view in former.connections} if former else {}
     key = TenantKey(tenant.pk, bytes(tenant.wrapped_data_key))
     slugs = frozenset(row.slug for row in rows)
+    compiler = Compiler(tenant_id, tenant.time_zone, limits, {row.pk: row.slug for row in rows})
     views = []
     for row in rows:
         ref = connection_ref(row, tenant.time_zone)
@@ -218,6 +230,7 @@ def _build(tenant_id: UUID, former: TenantSnapshot | None) -> TenantSnapshot:
                 credential_mode=row.credential_mode,
                 credential=credentials.get(row.pk),
                 key=key,
+                limits=compiler.of_connection(ref),
                 cache=(kept_for := read_settings(CacheSettings, row.cache)),
                 caches=kept_for.enabled and any(s.cache != "-" for s in instance.tools.values()),
                 token_names=token_names(row.slug, row.connector, row.is_primary, slugs)
@@ -225,7 +238,7 @@ def _build(tenant_id: UUID, former: TenantSnapshot | None) -> TenantSnapshot:
                 else (),
             )
         )
-    return _compile(tenant, tuple(views), rules, endpoints)
+    return _compile(tenant, tuple(views), rules, endpoints, compiler)
 
 
 def _instance(row: Connection, ref: ConnectionRef) -> Connector:
@@ -234,7 +247,11 @@ def _instance(row: Connection, ref: ConnectionRef) -> Connector:
 
 
 def _compile(
-    tenant: Tenant, views: tuple[ConnectionView, ...], rules: list[ToolPermission], endpoints: list[Endpoint]
+    tenant: Tenant,
+    views: tuple[ConnectionView, ...],
+    rules: list[ToolPermission],
+    endpoints: list[Endpoint],
+    compiler: Compiler,
 ) -> TenantSnapshot:
     tools: dict[str, ToolEntry] = {}
     aliases: dict[str, ToolEntry] = {}
@@ -248,6 +265,7 @@ def _compile(
                 view,
                 getattr(view.connector, spec.method),
                 validator_of(view, spec),
+                compiler.of_tool(view.ref, spec),
             )
             tools[entry.name] = entry
             aliases.update({view.exposed(alias): entry for alias in spec.aliases})

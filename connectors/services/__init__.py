@@ -16,6 +16,7 @@ from connectors.services.endpoints import (
     endpoint_facts,
     endpoint_update,
 )
+from connectors.services.limits import limit_create, limit_delete, limit_facts, limit_update
 from connectors.services.permissions import permission_set, switch_set
 
 __all__ = [
@@ -31,6 +32,10 @@ __all__ = [
     "endpoint_delete",
     "endpoint_facts",
     "endpoint_update",
+    "limit_create",
+    "limit_delete",
+    "limit_facts",
+    "limit_update",
     "permission_set",
     "release_tenant",
     "switch_set",
