@@ -135,13 +135,6 @@ _building: dict[UUID, threading.Lock] = {}
 _validators: dict[tuple[str, str, str], Any] = {}
 
 
-def remembered_connector(tenant_id: UUID, connection_id: UUID) -> str:
-    """A connection's connector where this process has it in memory, else nothing; for any thread."""
-    found = _snapshots.get(tenant_id)
-    views = found.connections if found is not None else ()
-    return next((view.connector_slug for view in views if view.ref.id == connection_id), "")
-
-
 async def snapshot_of(tenant_id: UUID) -> TenantSnapshot:
     """The tenant's current snapshot; from memory unless its configuration changed.
 

@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import replace
 
 from common import metrics, tracing
+from common.log_context import trace_context
 from common.text import clean_text
 from common.tracing import Span
 from mcp_endpoint import sdk, sessions
@@ -25,6 +26,7 @@ _TARGETS = {"tools/call": "gen_ai.tool.name", "prompts/get": "gen_ai.prompt.name
 
 def begin(turn: Turn) -> Span | None:
     """Open the request's span where tracing is on; what the turn does from now on hangs below it."""
+    trace_context.set(turn.info.trace_id)  # a task of its own runs each turn, or the next one sets it
     if tracing.tracer is None:
         return None
     known = turn.method in sdk.METHODS or turn.method in _EXTENSIONS
@@ -47,6 +49,7 @@ def begin(turn: Turn) -> Span | None:
         attributes["gen_ai.operation.name"] = "execute_tool"
     span = tracing.tracer.start(method, server=True, parent=turn.info.trace, attributes=attributes)
     turn.info = replace(turn.info, trace=span.trace, trace_id=span.trace.trace_id)
+    trace_context.set(span.trace.trace_id)
     return span
 
 

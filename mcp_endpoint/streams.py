@@ -100,6 +100,12 @@ def open_count(tenant_id: UUID | None = None) -> int:
     return sum(streams.count(tenant_id) for streams in _all)
 
 
+def open_by_tenant() -> dict[UUID, int]:
+    """How many streams this process holds open of each tenant that has any; from any thread."""
+    tenants = {tenant_id for streams in _all for tenant_id in list(streams.of_tenant)}
+    return {tenant_id: number for tenant_id in tenants if (number := open_count(tenant_id))}
+
+
 async def end_all(seconds: float) -> None:
     """End this loop's streams gracefully, within so many seconds; no new ones are taken."""
     await of_loop().end_all(seconds)

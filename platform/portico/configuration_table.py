@@ -201,6 +201,35 @@ SETTINGS: tuple[Setting, ...] = (
         "How much is logged.",
         choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     ),
+    Setting(
+        "LOG_FORMAT",
+        "choice",
+        "line",
+        "How records are written to standard error: as lines for people, or as one JSON object each.",
+        choices=("line", "json"),
+    ),
+    Setting(
+        "LOG_FILE",
+        "path",
+        "",
+        "A file that the log is written to as well, by all processes: rotated at 10 MB, five former ones kept.",
+    ),
+    Setting(
+        "PORTICO_METRICS_TOKEN",
+        "text",
+        "",
+        "What Prometheus shows as its bearer token at `/metrics`, 16 characters at least. "
+        "Without it there are no metrics there.",
+        minimum=16,
+        secret=True,
+    ),
+    Setting(
+        "SENTRY_DSN",
+        "text",
+        "",
+        "The Sentry project that errors are reported to, without any data of a request.",
+        secret=True,
+    ),
     Setting("DEBUG", "flag", False, "Django's debug pages; refused in production."),
     Setting(
         "PORTICO_READ_ONLY", "flag", False, "No tool that writes can be listed or called, in any tenant."

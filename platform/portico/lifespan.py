@@ -8,8 +8,9 @@ from typing import Any
 from django.db import DatabaseError
 
 from common.db import in_db
+from common.metrics import stop as stop_counting
 from mcp_endpoint.process_end import end_process
-from portico import invariants, telemetry
+from portico import error_reports, invariants, metrics, telemetry
 from tenants.changes import watcher
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ async def start() -> list[str]:
     """
     watcher.start(asyncio.get_running_loop())
     telemetry.start()
+    error_reports.start("web")
+    metrics.begin("web")
     try:
         return [
             *await in_db(invariants.database_problems),
@@ -38,7 +41,11 @@ async def start() -> list[str]:
 
 async def stop() -> None:
     """Write what is queued and close what is open; one failing step does not skip the next."""
-    await end_process(("telemetry", lambda: asyncio.to_thread(telemetry.stop)))
+    await end_process(
+        ("telemetry", lambda: asyncio.to_thread(telemetry.stop)),
+        ("error reports", lambda: asyncio.to_thread(error_reports.stop)),
+        ("metrics", lambda: asyncio.to_thread(stop_counting)),
+    )
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:

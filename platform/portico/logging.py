@@ -1,4 +1,4 @@
-"""Log lines: one per record, with tenant and request, and never with a secret."""
+"""The log: what is written where, with tenant, request and trace, and never with a secret."""
 
 import logging
 import logging.config
@@ -10,58 +10,32 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 
-from common.log_context import log_context, request_context, tenant_context
+from common import metrics, tracing
+from common.log_context import log_context
+from portico.log_files import SharedFile
+from portico.log_formats import Columns, JsonLine
+from portico.log_formats import OneLine as OneLine
+from portico.masking import masked as masked
 
-# Access keys and API tokens keep their public id; whatever follows an Authorization name goes.
-_ACCESS_KEY = re.compile(r"(pt[ac]_[0-9A-Za-z]{1,32}_)[0-9A-Za-z_-]+")
-_AUTHORIZATION = re.compile(
-    r"""((?:proxy-)?authorization['"]?\s*[:=,]\s*(?-i:b(?=['"]))?['"]?)(?:(?:bearer|basic|digest)\s+)?[^\s'",;)\]}]+""",
-    re.I,
-)
-_BEARER = re.compile(r"\b(bearer\s+)[0-9A-Za-z._~+/=-]{8,}", re.I)
-_URL_PASSWORD = re.compile(r"([a-z][a-z0-9+]{1,20}://[^\s:/@]*:)[^\s/@]+@", re.I)
-# The token of a link that lets somebody in: /admin/invitation/<token>/, /admin/password/<user>/<token>/.
-_LINK = re.compile(r"(/(?:invitation|password/[0-9A-Za-z_-]{1,64})/)[0-9A-Za-z._~:-]{8,}")
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_DOORS = frozenset({"api", "admin"})
 
 
-def masked(text: str) -> str:
-    """The text without access keys, Authorization values, passwords in URLs and tokens of links."""
-    if "ptc_" in text or "pta_" in text:
-        text = _ACCESS_KEY.sub(r"\1***", text)
-    if "uth" in text or "earer" in text or "UTH" in text or "EARER" in text:
-        text = _AUTHORIZATION.sub(r"\1***", text)
-        text = _BEARER.sub(r"\1***", text)
-    if "://" in text:
-        text = _URL_PASSWORD.sub(r"\1***@", text)
-    if "/invitation/" in text or "/password/" in text:
-        text = _LINK.sub(r"\1***", text)
-    return text
+def configuration(level: str, form: str = "line", file: str = "") -> dict[str, Any]:
+    """A ``logging.config`` dictionary that sends everything to standard error.
 
-
-class OneLine(logging.Formatter):
-    """Time, level, tenant, request, logger and message on one line; a traceback is folded in."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
-        tenant, request = tenant_context.get() or "-", request_context.get() or "-"
-        stamp = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
-        text = record.getMessage()
-        if record.exc_info:
-            text = f"{text} | {self.formatException(record.exc_info)}"
-        text = text.replace("\r", "").replace("\n", "\\n")
-        context = f"{record.levelname} tenant={tenant} request={request} {record.name}"
-        return masked(f"{stamp}.{int(record.msecs):03d} {context}: {text}")
-
-
-def configuration(level: str) -> dict[str, Any]:
-    """A ``logging.config`` dictionary that sends everything to standard error as one-line records."""
+    ``form`` is line or json; ``file`` names a file that is written as well, in columns.
+    """
+    handlers: dict[str, Any] = {"stderr": {"class": "logging.StreamHandler", "formatter": form}}
+    if file:
+        handlers["file"] = {"()": SharedFile, "filename": file, "formatter": "columns"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"one_line": {"()": OneLine}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "one_line"}},
-        "root": {"level": level, "handlers": ["stderr"]},
+        "formatters": {"line": {"()": OneLine}, "json": {"()": JsonLine}, "columns": {"()": Columns}},
+        "handlers": handlers,
+        "root": {"level": level, "handlers": list(handlers)},
         "loggers": {
             "django": {"level": level, "handlers": [], "propagate": True},
             # A stranger's 404 or 403 is no news for the operator; refusals that matter are in the audit.
@@ -74,14 +48,15 @@ def configuration(level: str) -> dict[str, Any]:
             "gunicorn.access": {"level": level, "handlers": [], "propagate": True},
             "httpx2": {"level": "WARNING"},
             "httpcore2": {"level": "WARNING"},
+            "urllib3": {"level": "WARNING"},
             "asyncio": {"level": "WARNING"},
         },
     }
 
 
 def configure(options: dict[str, Any]) -> None:
-    """Django's LOGGING_CONFIG: ``options`` is ``{"level": …}``."""
-    logging.config.dictConfig(configuration(options["level"]))
+    """Django's LOGGING_CONFIG: ``options`` are the arguments of :func:`configuration`."""
+    logging.config.dictConfig(configuration(**options))
 
 
 def request_id_of(given: str | None) -> str:
@@ -90,7 +65,7 @@ def request_id_of(given: str | None) -> str:
 
 
 class RequestIdMiddleware:
-    """Gives each request an id, for log lines and in the answer (``X-Request-ID``)."""
+    """Gives each request an id, for log lines and in the answer (``X-Request-ID``), and counts it."""
 
     sync_capable = True
     async_capable = True
@@ -105,15 +80,26 @@ class RequestIdMiddleware:
         """Answer the request with its id."""
         request_id = request_id_of(request.headers.get("X-Request-ID"))
         request.META["portico.request_id"] = request_id
+        trace = tracing.parse(request.headers.get("traceparent"))
+        trace_id = trace.trace_id if trace else ""
         if self._is_async:
-            return self._later(request, request_id)
-        with log_context(request_id=request_id):
+            return self._later(request, request_id, trace_id)
+        with log_context(request_id=request_id, trace_id=trace_id):
             response: HttpResponse = self.get_response(request)
-        response["X-Request-ID"] = request_id
-        return response
+        return _done(request, response, request_id)
 
-    async def _later(self, request: HttpRequest, request_id: str) -> HttpResponse:
-        with log_context(request_id=request_id):
+    async def _later(self, request: HttpRequest, request_id: str, trace_id: str) -> HttpResponse:
+        with log_context(request_id=request_id, trace_id=trace_id):
             response: HttpResponse = await self.get_response(request)
-        response["X-Request-ID"] = request_id
-        return response
+        return _done(request, response, request_id)
+
+
+def _done(request: HttpRequest, response: HttpResponse, request_id: str) -> HttpResponse:
+    response["X-Request-ID"] = request_id
+    view = request.resolver_match.func if request.resolver_match else None
+    if view is None or not view.__module__.startswith("mcp_endpoint."):  # those count by themselves
+        first = request.path_info.split("/", 2)[1:2]
+        door = first[0] if first and first[0] in _DOORS else "web"
+        method = request.method if request.method in _METHODS else "_OTHER"
+        metrics.requested(door, "", str(method), str(response.status_code))
+    return response

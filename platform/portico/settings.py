@@ -31,6 +31,10 @@ DEBUG: bool = _config["DEBUG"]
 HOST: str = _config["HOST"]
 PORT: int = _config["PORT"]
 LOG_LEVEL: str = _config["LOG_LEVEL"]
+LOG_FORMAT: str = _config["LOG_FORMAT"]
+LOG_FILE: str = _config["LOG_FILE"]
+PORTICO_METRICS_TOKEN: str = _config["PORTICO_METRICS_TOKEN"]
+SENTRY_DSN: str = _config["SENTRY_DSN"]
 WEB_CONCURRENCY: int = _config["WEB_CONCURRENCY"]
 PORTICO_READ_ONLY: bool = _config["PORTICO_READ_ONLY"]
 PORTICO_MAX_BODY: int = _config["PORTICO_MAX_BODY"]
@@ -241,6 +245,13 @@ SPECTACULAR_SETTINGS = {
 }
 
 LOGGING_CONFIG = "portico.logging.configure"
-LOGGING = {"level": LOG_LEVEL}
+LOGGING = {"level": LOG_LEVEL, "form": LOG_FORMAT, "file": LOG_FILE}
+
+if LOG_FILE:
+    _folder = next(folder for folder in Path(LOG_FILE).parents if folder.exists())
+    if Path(LOG_FILE).is_dir() or not os.access(_folder, os.W_OK):
+        _config.problems.append(
+            "LOG_FILE cannot be written; write the path of a file, such as var/portico.log."
+        )
 
 CONFIGURATION_PROBLEMS = _config.problems

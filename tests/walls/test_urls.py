@@ -9,8 +9,9 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 from rest_framework.test import APIClient
 
+from connectors.alerts.services import alert_target_create
 from connectors.artifacts import artifact_save
-from connectors.models import Connection, Endpoint, ToolPermission, ToolSwitch
+from connectors.models import AlertTarget, Connection, Endpoint, ToolPermission, ToolSwitch
 from connectors.services import endpoint_create, permission_set
 from portico.admin import site
 from tenants import services
@@ -33,6 +34,7 @@ PUBLIC = {
     "healthz": "that the process lives",
     "health": "an older name of healthz",
     "readyz": "the state of the platform's parts, no tenant's",
+    "metrics": "figures of the platform, for who shows the operator's token; none names a tenant",
     "api/v1/schema": "the shape of the API, the same for everybody",
     "api/v1/docs": "a page that shows the schema",
     "api/^(?P<version>v1/)?(?P<rest>.+)/$": "leads to the same address without its last slash",
@@ -41,6 +43,7 @@ PUBLIC = {
 OF_THE_CALLER = {
     "api/v1/health",
     "api/health",
+    "api/v1/status/<slug:connection>",
     "api/v1/tenants",
     "api/v1/connector-types",
     "api/v1/connector-types/<slug:connector>",
@@ -93,10 +96,13 @@ def furnish() -> Side:
         data=b"d",
     )
     endpoint = endpoint_create(tenant=tenant, slug=unique("e"), actor=SYSTEM)
+    target, _ = alert_target_create(
+        tenant=tenant, kind="email", name=unique("a"), address="ops@example.com", actor=SYSTEM
+    )
     things = {
         "memberships": owner.pk, "service-accounts": make_service_account(tenant).pk,
         "invitations": invitation.pk, "access-keys": key.pk, "connection": row.slug, "files": file.pk,
-        "endpoint": endpoint.slug,
+        "endpoint": endpoint.slug, "alert-targets": target.pk,
         "agent": make_member(tenant, "viewer").user.username,
     }  # fmt: skip
     return Side(
@@ -119,7 +125,7 @@ def filled(route: str, slug: str, things: dict) -> str:
     samples = {
         "name": things["connection"], "role": "viewer", "action": "suspend", "kind": "tools",
         "target": "probe_echo", "file_id": things["files"], "connector": "probe",
-        "endpoint": things["endpoint"],
+        "endpoint": things["endpoint"], "connection": things["connection"],
     }  # fmt: skip
 
     def fill(match: re.Match[str]) -> str:
@@ -142,7 +148,7 @@ def state(tenant) -> object:
     """What a request from outside must not change."""
     rows = {
         model.__name__: sorted(map(str, model.objects.for_tenant(tenant).values_list()))
-        for model in (Connection, Endpoint, ToolSwitch, ToolPermission, Invitation, Principal)
+        for model in (AlertTarget, Connection, Endpoint, ToolSwitch, ToolPermission, Invitation, Principal)
     }
     keys = sorted(map(str, AccessKey.objects.for_tenant(tenant).values_list("pk", "revoked_at", "allow")))
     own = Tenant.objects.values_list("status", "version", "name").get(pk=tenant.pk)
