@@ -1,16 +1,39 @@
-"""The decorator of every background task that works for one tenant."""
+"""What background tasks share: the decorator of those of one tenant, and an end for those that kill."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
-from celery import current_task, shared_task
+import redis
+from celery import Task, current_task, shared_task
 
 from common.log_context import log_context
+from common.redis import sync_client
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+MAX_LOST = 3  # workers that may die over one message
+
+
+class WorkersLostError(RuntimeError):
+    """Several workers died over this message, so it is not done."""
+
+
+class BoundedTask(Task):  # type: ignore[misc]
+    """Every task's base. A message whose worker died is given out again, but not for ever."""
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Count how often a message came again. Raises WorkersLostError, which acknowledges it."""
+        if not (self.request.delivery_info or {}).get("redelivered"):
+            return
+        with contextlib.suppress(redis.RedisError, OSError):
+            key = f"portico:celery-lost:{task_id}"
+            if sync_client().incr(key) > MAX_LOST:
+                raise WorkersLostError(f"{MAX_LOST} workers died over {self.name}; it is not done again.")
+            sync_client().expire(key, 86_400)
 
 
 def tenant_task(name: str, **options: Any) -> Callable[[Callable[Concatenate[UUID, P], T]], Any]:

@@ -21,6 +21,7 @@ KEEP_S: Final = 3600  # the least time that an ended task stays readable
 BEAT_S: Final = 2.0  # how often a run says that it lives, and looks whether it is cancelled
 STALE_S: Final = 60.0  # a run that was silent so long is lost
 MAX_RUNS: Final = 3  # of a task that only reads and lost its worker
+SOFT_LIMIT_S: Final = 3240  # a run that takes longer is cancelled
 HARD_LIMIT_S: Final = 3300  # Celery kills what runs longer; below its broker's visibility timeout
 # How often a client should ask: (the task's age in seconds, milliseconds).
 POLL_MS: Final = ((5, 250), (60, 1000), (float("inf"), 5000))

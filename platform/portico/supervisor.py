@@ -1,6 +1,6 @@
-"""Everything the quick start runs, as one process group: Redis, the web server and the worker.
+"""Everything the quick start runs, as one process group: Redis, the web server and two workers.
 
-honcho starts and stops the two servers. Redis is started before them and ended after them,
+honcho starts and stops all but Redis, which is started before them and ended after them,
 so that calls which are still draining have it. Children live in sessions of their own: a
 Ctrl-C in the terminal reaches this process alone, which then ends them in order.
 """
@@ -30,6 +30,7 @@ from redis import RedisError
 from common.redis_server import socket_client, start_server
 from portico import access
 from portico.first_start import private_folder
+from portico.queues import LONG_QUEUE, SHORT_QUEUES
 
 SOCKET_PATH_LIMIT = 100  # the kernel's is 107 bytes, 103 on macOS
 
@@ -124,15 +125,18 @@ def stop_on_signals() -> None:
 
 
 def commands(*, reload: bool) -> dict[str, str]:
-    """The shell commands of the servers, by name; the worker lets the web server go first."""
+    """The shell commands of the servers, by name; the workers let the web server go first."""
     python = shlex.quote(sys.executable)
     config = shlex.quote(str(settings.ROOT / "gunicorn.conf.py"))
     level = settings.LOG_LEVEL.lower()
     web = f"-m gunicorn -c {config} {'--reload ' if reload else ''}portico.asgi:application"
-    worker = f"-m celery --quiet -A portico.celery worker --beat --concurrency 1 --loglevel {level}"
+    worker = f"-m celery --quiet -A portico.celery worker --concurrency 1 --loglevel {level}"
+    alone = "--without-gossip --without-mingle"
     return {
         "web": f"exec {python} {web}",
-        "worker": f"exec nice -n 5 {python} {worker} --without-gossip --without-mingle -n portico@%h",
+        # Two, so that a call of an hour does not hold up what is due every minute.
+        "worker": f"exec nice -n 5 {python} {worker} --beat {alone} -Q {','.join(SHORT_QUEUES)} -n portico@%h",
+        "tasks": f"exec nice -n 5 {python} {worker} {alone} -Q {LONG_QUEUE} -n tasks@%h",
     }
 
 
@@ -194,7 +198,7 @@ class _Printer(honcho.printer.Printer):
 
 
 def run(redis: "subprocess.Popen[bytes] | None", *, reload: bool) -> int:
-    """Run web server and worker until one ends or a signal comes; the exit code of the whole."""
+    """Run web server and workers until one ends or a signal comes; the exit code of the whole."""
     environment = {
         **os.environ,
         "PORTICO_ENV": settings.PORTICO_ENV,
