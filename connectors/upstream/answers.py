@@ -1,8 +1,6 @@
 """What a system answered, and what went wrong on the way, in the words of connectors."""
 
-import email.utils
 import re
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +17,7 @@ from connectors.errors import (
     RateLimited,
     UpstreamError,
 )
+from connectors.upstream.quota import VENDOR_LIMIT, Quota, quota_of, seconds_until, wish_of
 
 MAX_EXCERPT = 300  # characters of a system's own words in an error
 MASK = "***"
@@ -75,19 +74,10 @@ class Answer:
         """Seconds that the system asks to wait (RFC 9110, 10.2.3: seconds or a date), or None."""
         return seconds_until(self.headers.get("retry-after", ""))
 
-
-def seconds_until(value: str) -> float | None:
-    """A ``Retry-After`` value in seconds from now, never negative; None where it is none."""
-    value = value.strip()
-    if not value:
-        return None
-    if value.replace(".", "", 1).isdigit():
-        return float(value)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, moment.timestamp() - time.time())
+    @property
+    def quota(self) -> Quota | None:
+        """What the vendor says is left of its limit, or None; for tests of connections."""
+        return quota_of(self.headers)
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
@@ -132,13 +122,19 @@ _HINTS: Final[dict[int, str]] = {
 def error_of(answer: Answer, explain: Callable[[Answer], str] | None = None) -> ConnectorError:
     """The error of an answer that is not ``ok``; ``explain`` gives the system's own words."""
     said = masked(explain(answer), answer.secrets)[:1000] if explain else answer.excerpt()
-    kind = _KINDS.get(answer.status, UpstreamError)
-    sentence = _SENTENCES.get(answer.status, f"The system answered with HTTP {answer.status}")
-    wait = answer.retry_after
+    status, wait = answer.status, answer.retry_after
+    if status in (403, 429):
+        wish, quota = wish_of(status, answer.headers), answer.quota
+        wait = wish or wait
+        if wish or (quota is not None and quota.remaining == 0):
+            status = 429  # GitHub refuses with 403 whom it limits, and says so in the headers alone
+    kind = _KINDS.get(status, UpstreamError)
+    sentence = _SENTENCES.get(status, f"The system answered with HTTP {status}")
     return kind(
         f"{sentence}: {said}" if said else f"{sentence}.",
+        code=VENDOR_LIMIT if kind is RateLimited else "",
         upstream_status=answer.status,
-        retryable=answer.status in (408, 425, 429, 500, 502, 503, 504),
+        retryable=status in (408, 425, 429, 500, 502, 503, 504, 529),
         retry_after=wait,
-        hint=_HINTS.get(answer.status, ""),
+        hint=_HINTS.get(status, ""),
     )

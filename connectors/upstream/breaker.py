@@ -7,21 +7,25 @@ over the bus, and after the rest one probe, of one worker, tries the system. Wit
 process counts for itself.
 
 What counts as a failure: no connection, no answer in time, an answer of 5xx. Never 4xx: those
-are the caller's.
+are the caller's. Nor 503 with ``Retry-After``: that is a wish, see :mod:`connectors.upstream.pauses`.
 """
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
 import redis
 
+from common import metrics
 from common.bus import bus
-from common.redis import async_client, sync_client, tenant_key
+from common.redis import sync_client, tenant_key
 from connectors.errors import CircuitOpen
+from connectors.upstream.shared import asked, tell
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +36,7 @@ WINDOW: Final = 20
 REST_S: Final = 30.0
 KEPT_S: Final = 86_400
 MAX_KNOWN: Final = 20_000
+_BEGUN: "set[asyncio.Task[None]]" = set()  # what nobody waits for is held here until it is done
 
 # A connection's breakers are one hash; fields are "<credential>:<what>". Times are the server's.
 _FAILED = """
@@ -64,19 +69,29 @@ class Breaker:
     tenant_id: UUID
     connection_id: UUID
     credential: str
+    connector: str = ""  # for metrics
     failures: int = 0
     open_until: float = 0.0  # of time.monotonic(); 0 while closed
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    looked: bool = False  # whether this process asked what the others know
+    prober: object = field(default=None, repr=False)  # the call whose first request tries the system
 
-    async def enter(self) -> None:
-        """Let a call through, or raise CircuitOpen with the seconds after which to come back."""
-        if not self.open_until:
-            return
+    async def enter(self, call: object = None) -> bool:
+        """Let a request through, or raise CircuitOpen with the seconds after which to come back.
+
+        True where it is the probe: its outcome decides, and a probe without one is given back
+        (:meth:`give_back`). Other requests of the same ``call`` go through beside it.
+        """
+        if not self.open_until or (call is not None and self.prober is call):
+            return False
         left = self.open_until - time.monotonic()
         if left <= 0:
             left = await self._ask_to_probe()
         if left > 0:
             raise _resting(left)
+        self.prober = call
+        metrics.breaker(self.connector, "probe")
+        return True
 
     async def succeeded(self) -> None:
         """Take note of a call that the system answered."""
@@ -85,66 +100,84 @@ class Breaker:
             was_open, self.failures = bool(self.open_until), 0
             if was_open:
                 self._close()
-            try:
-                await async_client().hdel(self._key, *self._fields())  # type: ignore[misc]
-            except (redis.RedisError, OSError):
-                return
+            await asked(lambda client: client.hdel(self._key, *self._fields()))  # type: ignore[arg-type]
             if was_open:
                 logger.info("Connection %s answers again", self.connection_id)
+                metrics.breaker(self.connector, "closed")
                 await self._tell(0.0)
 
-    async def failed(self, reason: str) -> None:
-        """Take note of a counted failure; ``reason`` is one of connectors.errors' types."""
+    async def failed(self, reason: str, *, probe: bool = False) -> None:
+        """Take note of a counted failure; ``reason`` is one of connectors.errors' types.
+
+        While calls rest already, only a failed ``probe`` is news.
+        """
+        if self.open_until and not probe:
+            return
+        probe = probe and bool(self.open_until)  # an admin may have closed it meanwhile
         self.recent.append(False)
         self.failures += 1
-        mostly = len(self.recent) == WINDOW and self.recent.count(False) * 2 > WINDOW
-        try:
-            opened = await async_client().eval(  # type: ignore[misc]
-                _FAILED,
-                1,
-                self._key,
-                self.credential,
-                CONSECUTIVE,
-                int(REST_S * 1000),
-                int(mostly),
-                KEPT_S,
-                reason,
+        sure = probe or (len(self.recent) == WINDOW and self.recent.count(False) * 2 > WINDOW)
+        opened = await asked(
+            lambda client: client.eval(  # type: ignore[arg-type]
+                _FAILED, 1, self._key, self.credential, CONSECUTIVE, int(REST_S * 1000), int(sure), KEPT_S, reason
             )
-        except (redis.RedisError, OSError):
-            opened = mostly or self.failures >= CONSECUTIVE
+        )  # fmt: skip
+        if opened is None:
+            opened = sure or self.failures >= CONSECUTIVE
         if opened:
-            if not self.open_until:
-                logger.warning("Connection %s keeps failing (%s): calls rest", self.connection_id, reason)
+            is_news = not self.open_until
             self._open(REST_S)
-            await self._tell(REST_S)
+            if is_news:
+                logger.warning("Connection %s keeps failing (%s): calls rest", self.connection_id, reason)
+                metrics.breaker(self.connector, "opened")
+            if is_news or probe:
+                await self._tell(REST_S)
+
+    def give_back(self) -> None:
+        """Let another call be the probe: this one ended without an outcome. Waits for nothing."""
+        self.prober = None
+        if self.open_until:
+            self.open_until = time.monotonic()
+            task = asyncio.get_running_loop().create_task(self._give_back())
+            _BEGUN.add(task)
+            task.add_done_callback(_BEGUN.discard)
+
+    async def _give_back(self) -> None:
+        await asked(lambda client: client.hdel(self._key, f"{self.credential}:probe"))  # type: ignore[arg-type]
 
     async def _ask_to_probe(self) -> float:
         """0 for the one call that may try the system now, else the seconds left to rest."""
-        try:
-            left = await async_client().eval(  # type: ignore[misc]
+        self.open_until = time.monotonic() + REST_S  # whoever comes meanwhile waits for the outcome
+        left = await asked(
+            lambda client: client.eval(  # type: ignore[arg-type]
                 _PROBE, 1, self._key, self.credential, int(REST_S * 1000), KEPT_S
             )
-        except (redis.RedisError, OSError):
-            left = 0
-        # Whether or not this call is the one, the others of this process wait for its outcome.
-        self._open(max(left / 1000, 0.001) if left else REST_S)
-        return float(left) / 1000
+        )
+        if left and self.open_until:
+            self.open_until = time.monotonic() + max(left / 1000, 0.001)
+        return float(left or 0) / 1000
+
+    def learn(self, left: float | None) -> None:
+        """Take over what Redis says: the seconds of rest that are left, None where it is closed."""
+        if left is not None and not self.open_until:
+            self._open(max(left, 0.0))
 
     def _open(self, seconds: float) -> None:
         self.open_until = time.monotonic() + seconds
+        self.prober = None
         self.recent.clear()
 
     def _close(self) -> None:
-        self.failures, self.open_until = 0, 0.0
+        self.failures, self.open_until, self.prober = 0, 0.0, None
         self.recent.clear()
 
     async def _tell(self, seconds: float) -> None:
         body = {"connection": self.connection_id.hex, "credential": self.credential, "rest": seconds}
-        await bus.publish_async(self.tenant_id, KIND, body)
+        await tell(self.tenant_id, KIND, body)
 
     @property
     def _key(self) -> str:
-        return _key_of(self.tenant_id, self.connection_id)
+        return key_of(self.tenant_id, self.connection_id)
 
     def _fields(self) -> list[str]:
         return [f"{self.credential}:{what}" for what in ("n", "until", "reason", "probe")]
@@ -153,12 +186,12 @@ class Breaker:
 _known: "OrderedDict[tuple[UUID, UUID, str], Breaker]" = OrderedDict()
 
 
-def breaker_of(tenant_id: UUID, connection_id: UUID, credential: str = "") -> Breaker:
-    """The breaker of a connection and a credential (its id, or a digest of a caller's own token)."""
+def breaker_of(tenant_id: UUID, connection_id: UUID, credential: str = "", connector: str = "") -> Breaker:
+    """The breaker of a connection and a credential (:attr:`connectors.base.Context.identity`)."""
     key = (tenant_id, connection_id, credential)
     found = _known.get(key)
     if found is None:
-        found = _known[key] = Breaker(*key)
+        found = _known[key] = Breaker(*key, connector)
         if len(_known) > MAX_KNOWN:
             _known.popitem(last=False)
     return found
@@ -169,6 +202,15 @@ def demand_closed(tenant_id: UUID, connection_id: UUID, credential: str) -> None
     found = _known.get((tenant_id, connection_id, credential)) if _known else None
     if found is not None and found.open_until and (left := found.open_until - time.monotonic()) > 0:
         raise _resting(left)
+
+
+def open_here() -> dict[str, int]:
+    """How many breakers are open as this process knows it, by connector; for metrics (portico.metrics)."""
+    counts: dict[str, int] = {}
+    for breaker in list(_known.values()):
+        if breaker.open_until:
+            counts[breaker.connector] = counts.get(breaker.connector, 0) + 1
+    return counts
 
 
 def _resting(seconds: float) -> CircuitOpen:
@@ -182,7 +224,10 @@ def _resting(seconds: float) -> CircuitOpen:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A breaker that is open, for people: which credential's, why, and for how many seconds yet."""
+    """A breaker that is open, for people: which credential's, why, and for how many seconds yet.
+
+    With no seconds left the next call tries the system.
+    """
 
     credential: str
     reason: str
@@ -190,27 +235,39 @@ class Opened:
 
 
 def opened_of(tenant_id: UUID, connection_id: UUID) -> list[Opened]:
-    """A connection's open breakers, of all workers; empty where Redis is away."""
+    """A connection's open breakers, of all workers; empty where Redis is away. For threads."""
+    return opened_among(tenant_id, [connection_id])[connection_id]
+
+
+def opened_among(tenant_id: UUID, connection_ids: Iterable[UUID]) -> dict[UUID, list[Opened]]:
+    """The open breakers of several connections of a tenant, asked for in one round trip. For threads."""
+    ids = list(connection_ids)
+    found: dict[UUID, list[Opened]] = {connection_id: [] for connection_id in ids}
+    if not ids:
+        return found
     try:
-        client = sync_client()
-        stored: dict[bytes, bytes] = client.hgetall(_key_of(tenant_id, connection_id))  # type: ignore[assignment]
-        seconds, micros = client.time()  # type: ignore[misc]
+        pipe = sync_client().pipeline(transaction=False)
+        for connection_id in ids:
+            pipe.hgetall(key_of(tenant_id, connection_id))
+        pipe.time()
+        *stored, (seconds, micros) = pipe.execute()
     except (redis.RedisError, OSError):
-        return []
+        return found
     now = seconds * 1000 + micros // 1000
-    found = []
-    for name, value in stored.items():
-        credential, _, what = name.decode().rpartition(":")
-        if what == "until":
-            reason = stored.get(f"{credential}:reason".encode(), b"").decode()
-            found.append(Opened(credential, reason, max(0.0, (int(float(value)) - now) / 1000)))
+    for connection_id, fields in zip(ids, stored, strict=True):
+        for name, value in fields.items():
+            credential, _, what = name.decode().rpartition(":")
+            if what == "until":
+                reason = fields.get(f"{credential}:reason".encode(), b"").decode()
+                left = max(0.0, (int(float(value)) - now) / 1000)
+                found[connection_id].append(Opened(credential, reason, left))
     return found
 
 
 def reset(tenant_id: UUID, connection_id: UUID) -> None:
-    """Close a connection's breakers in every worker: an admin has mended the system."""
+    """Close a connection's breakers in every worker: an admin has mended the system. For threads."""
     try:
-        sync_client().delete(_key_of(tenant_id, connection_id))
+        sync_client().delete(key_of(tenant_id, connection_id))
     except (redis.RedisError, OSError):
         logger.warning("The breakers of connection %s are closed here alone: Redis is away", connection_id)
     bus.publish(tenant_id, KIND, {"connection": connection_id.hex, "credential": None, "rest": 0.0})
@@ -219,17 +276,22 @@ def reset(tenant_id: UUID, connection_id: UUID) -> None:
 def _heard(tenant_id: UUID, body: dict[str, Any]) -> None:
     """Obey what another worker found out; in the bus's thread, on plain attributes."""
     connection_id, credential, rest = UUID(body["connection"]), body["credential"], float(body["rest"])
-    for key, breaker in list(_known.items()):
-        if key[:2] == (tenant_id, connection_id) and credential in (None, key[2]):
-            if rest:
-                breaker._open(rest)
-            else:
-                breaker._close()
-    if rest and credential is not None and (tenant_id, connection_id, credential) not in _known:
+    if credential is not None:
+        known = _known.get((tenant_id, connection_id, credential))
+        affected = [known] if known is not None else []
+    else:
+        affected = [it for key, it in list(_known.items()) if key[:2] == (tenant_id, connection_id)]
+    for breaker in affected:
+        if rest:
+            breaker._open(rest)
+        else:
+            breaker._close()
+    if rest and credential is not None and not affected:
         breaker_of(tenant_id, connection_id, credential)._open(rest)
 
 
-def _key_of(tenant_id: UUID, connection_id: UUID) -> str:
+def key_of(tenant_id: UUID, connection_id: UUID) -> str:
+    """The hash of a connection's breakers."""
     return tenant_key(tenant_id, ROOM, connection_id.hex)
 
 

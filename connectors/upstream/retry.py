@@ -31,42 +31,57 @@ class Lost(enum.Enum):
     """Where a request without an answer was lost."""
 
     BEFORE = "before"  # it was not sent: no connection, no TLS, no room in the pool
-    AFTER = "after"  # it may have arrived: the answer broke off or did not come
+    BROKEN = "broken"  # it may have arrived: the connection broke before the answer's end
+    LATE = "late"  # it may have arrived, and may still be worked on: no answer in time
 
 
 _READ_AGAIN: Final = frozenset({408, 429, 500, 502, 503, 504})
-_ASKED_TO_WAIT: Final = frozenset({429, 503})
 _BROKEN_WAY: Final = frozenset({502, 504})
+_BUSY: Final = frozenset({503, 529})  # 529 is Anthropic's "overloaded"
 
 
-def may_repeat(
+def asked_to_wait(answer: Answer) -> bool:
+    """Whether the system says that it did nothing, and when to come back.
+
+    A 429 says it by itself, a 503 with ``Retry-After`` alone (RFC 9110, 15.6.4): without it
+    the 503 may come from something on the way that knows nothing of the request's fate.
+    """
+    return answer.status == 429 or (answer.status in _BUSY and answer.retry_after is not None)
+
+
+def may_have_happened(outcome: Answer | Lost) -> bool:
+    """Whether a request that ended like this may have taken effect all the same."""
+    if isinstance(outcome, Answer):
+        return outcome.status >= 500 and not asked_to_wait(outcome)
+    return outcome is not Lost.BEFORE
+
+
+def does_no_harm(
     kind: Kind,
     outcome: Answer | Lost,
-    attempt: int,
     *,
+    broken_before: bool = False,
     before_commit: Callable[[Answer], bool] | None = None,
 ) -> bool:
-    """Whether a request whose ``attempt`` (from 1) ended like this may be sent once more.
+    """Whether a request that ended like this may be sent once more.
 
+    ``broken_before``: an earlier sending of it was lost on a broken way already.
     ``before_commit`` knows the system's own codes for "nothing was done, come again" (a
     locked row, a secondary limit).
     """
-    if attempt >= ATTEMPTS:
-        return False
-    if outcome is Lost.BEFORE:
-        return True
-    if outcome is Lost.AFTER:
-        return kind is Kind.READ or (kind is Kind.REPEATABLE and attempt == 1)
+    if isinstance(outcome, Lost):
+        if outcome is Lost.BEFORE:
+            return True
+        if kind is Kind.REPEATABLE:  # who is late may still work on it: no second one beside it
+            return outcome is Lost.BROKEN and not broken_before
+        return kind is Kind.READ
     if before_commit is not None and before_commit(outcome):
         return True
-    told = outcome.retry_after is not None
     if kind is Kind.READ:
-        return outcome.status in _READ_AGAIN
-    if kind is Kind.REPEATABLE:
-        if outcome.status in _ASKED_TO_WAIT:
-            return told
-        return outcome.status in _BROKEN_WAY and attempt == 1
-    return outcome.status == 429 or (outcome.status == 503 and told)
+        return outcome.status in _READ_AGAIN or asked_to_wait(outcome)
+    if kind is Kind.REPEATABLE and outcome.status in _BROKEN_WAY:
+        return not broken_before
+    return asked_to_wait(outcome)
 
 
 def wait_before(outcome: Answer | Lost, attempt: int) -> float:
@@ -78,7 +93,7 @@ def wait_before(outcome: Answer | Lost, attempt: int) -> float:
 
 @dataclass(slots=True)
 class Budget:
-    """How many repetitions a connection has left, so that a sick system is not stormed."""
+    """How many repetitions a connection has left in this process, so that no storm meets a sick system."""
 
     left: float = 3.0
 

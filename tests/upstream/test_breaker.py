@@ -7,13 +7,15 @@ import uuid
 from pathlib import Path
 
 import pytest
+import redis
 
 from common.bus import bus
 from common.db import in_db
 from common.redis import sync_client
 from connectors.errors import CircuitOpen
 from connectors.upstream import breaker as breaker_module
-from connectors.upstream.breaker import Breaker, breaker_of, opened_of, reset
+from connectors.upstream.breaker import Breaker, breaker_of, opened_among, opened_of, reset
+from connectors.upstream.known import look
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,14 +109,14 @@ async def test_after_the_rest_one_probe_of_one_worker_decides(place, monkeypatch
     other._open(0.2)
     await asyncio.sleep(0.25)
     entered = await asyncio.gather(*(b.enter() for b in (one, one, other, other)), return_exceptions=True)
-    assert sum(result is None for result in entered) == 1
+    assert sum(result is True for result in entered) == 1
     assert sum(isinstance(result, CircuitOpen) for result in entered) == 3
-    await one.failed("connection")  # the probe failed: another rest
+    await one.failed("connection", probe=True)  # another rest
     assert await refused(one) > 0.1
     await asyncio.sleep(0.25)
-    await one.enter()
+    assert await one.enter()
     await one.succeeded()
-    await one.enter()
+    assert not await one.enter()
     assert not one.open_until
     assert await in_db(opened_of, *place) == []
 
@@ -141,6 +143,62 @@ async def test_other_workers_obey_and_an_admin_resets_them_all(place):
         process.wait()
 
 
+async def test_a_probe_without_an_outcome_is_given_back_and_the_next_call_tries(place, monkeypatch):
+    monkeypatch.setattr(breaker_module, "REST_S", 0.2)
+    one, other = Breaker(*place, "c"), Breaker(*place, "c")
+    await fail(one, 5)
+    await asyncio.sleep(0.25)
+    monkeypatch.setattr(breaker_module, "REST_S", 60.0)  # so long a lost probe would keep the others away
+    assert await one.enter()
+    await refused(one)
+    one.give_back()
+    await asyncio.gather(*breaker_module._BEGUN)
+    other._open(0)
+    assert await other.enter()
+
+
+async def test_the_call_that_tries_may_send_all_its_requests(place, monkeypatch):
+    monkeypatch.setattr(breaker_module, "REST_S", 0.2)
+    breaker, trying = breaker_of(*place, "c"), object()
+    await fail(breaker, 5)
+    await asyncio.sleep(0.25)
+    assert await breaker.enter(trying) is True
+    assert await breaker.enter(trying) is False  # beside the probe, which it is not
+    with pytest.raises(CircuitOpen):
+        await breaker.enter(object())
+
+
+async def test_failures_of_calls_that_were_under_way_do_not_prolong_the_rest(place):
+    breaker = breaker_of(*place, "c")
+    await fail(breaker, 5)
+    until = breaker.open_until
+    await breaker.failed("timeout")
+    assert breaker.open_until == until
+
+
+async def test_a_worker_that_begins_later_learns_that_calls_rest(place):
+    await fail(Breaker(*place, "c"), 5)
+    later = Breaker(*place, "c")
+    await look(later)
+    assert 28 < await refused(later) <= 30
+    unharmed = Breaker(*place, "another")
+    await look(unharmed)
+    assert not await unharmed.enter()
+
+
+async def test_the_breakers_of_a_page_of_connections_are_asked_for_together(place, monkeypatch):
+    tenant, sick = place
+    await fail(breaker_of(tenant, sick, "c"), 5)
+    sent = []
+    real = redis.client.Pipeline.execute
+    monkeypatch.setattr(redis.client.Pipeline, "execute", lambda self: sent.append(1) or real(self))
+    others = [uuid.uuid4() for _ in range(20)]
+    found = await in_db(opened_among, tenant, [*others, sick])
+    assert [found[other] for other in others] == [[]] * 20
+    assert [opened.reason for opened in found[sick]] == ["timeout"]
+    assert sent == [1]
+
+
 async def test_without_redis_each_process_counts_for_itself(place, settings, monkeypatch):
     import redis.asyncio
 
@@ -159,7 +217,7 @@ async def test_without_redis_each_process_counts_for_itself(place, settings, mon
 
 
 async def test_a_closed_breaker_asks_nobody(place, monkeypatch):
-    monkeypatch.setattr(breaker_module, "async_client", None)
+    monkeypatch.setattr(breaker_module, "asked", None)
     breaker = breaker_of(*place, "c")
     started = time.perf_counter()
     for _ in range(10_000):

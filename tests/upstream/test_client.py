@@ -5,7 +5,6 @@ from email.utils import formatdate
 
 import pytest
 
-from connectors.connection_settings import NetworkSettings
 from connectors.errors import (
     AuthenticationFailed,
     Conflict,
@@ -19,6 +18,7 @@ from connectors.errors import (
 )
 from connectors.upstream.client import Client, Request
 from connectors.upstream.retry import Kind
+from tests.upstream.conftest import some_connection
 from tests.upstream.faulty import answer, faulty, half, reset, silence
 
 READ = Request("GET", "things", Kind.READ)
@@ -85,7 +85,7 @@ async def test_a_system_that_refuses_connections_is_tried_three_times_whatever_t
     async with faulty() as gone:
         url = gone.url
     for request in (READ, PUT, CREATE):
-        client = Client(url, NetworkSettings())
+        client = Client(some_connection(), url)
         with pytest.raises(ConnectionFailed) as caught:
             await client.send(ctx(), request)
         assert caught.value.retryable

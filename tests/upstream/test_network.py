@@ -3,13 +3,13 @@ import ipaddress
 import httpcore2
 import pytest
 
-from connectors.connection_settings import NetworkSettings
 from connectors.errors import ConnectionFailed
 from connectors.upstream import network
 from connectors.upstream.client import Client, Request, client_of, close_all
 from connectors.upstream.network import ForbiddenAddressError, GuardedBackend, Policy, embedded, resolve
 from connectors.upstream.retry import Kind
 from tests.factories import make_tenant
+from tests.upstream.conftest import some_connection
 from tests.upstream.faulty import answer, faulty
 
 CLOSED = Policy()
@@ -70,7 +70,7 @@ async def test_a_client_reaches_no_forbidden_address_and_says_why(settings, ctx)
     settings.PORTICO_SANDBOX = False
     async with faulty() as double:
         for url in (double.url, double.url.replace("127.0.0.1", "localhost")):
-            client = Client(url, NetworkSettings())
+            client = Client(some_connection(), url)
             with pytest.raises(ConnectionFailed, match="loopback") as caught:
                 await client.send(ctx(), READ)
             assert (caught.value.code, caught.value.retryable) == ("forbidden_address", False)
@@ -97,7 +97,7 @@ async def test_the_name_is_resolved_once_and_that_address_is_connected_to(monkey
             return await real("127.0.0.1" if len(looks) == 1 else "169.254.169.254", port, policy)
 
         monkeypatch.setattr(network, "resolve", changing)
-        client = Client(double.url.replace("127.0.0.1", "rebind.example"), NetworkSettings())
+        client = Client(some_connection(), double.url.replace("127.0.0.1", "rebind.example"))
         assert (await client.send(ctx(), READ)).status == 200
         assert double.came[0].headers["host"].startswith("rebind.example")
         assert looks == ["rebind.example"]

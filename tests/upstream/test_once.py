@@ -6,12 +6,11 @@ import random
 import time
 from collections import Counter
 
-from connectors.connection_settings import NetworkSettings
 from connectors.errors import ConnectorError
 from connectors.upstream import retry
 from connectors.upstream.client import Client, Request
 from connectors.upstream.retry import Kind
-from tests.upstream.conftest import Ctx
+from tests.upstream.conftest import Ctx, some_connection
 from tests.upstream.faulty import answer
 
 RUNS = int(os.environ.get("PORTICO_RUNS", "1000"))
@@ -69,12 +68,12 @@ async def test_no_fault_makes_two_records_of_one_call(monkeypatch):
     system = Creating(seed=11)
     server = await asyncio.start_server(system.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    client = Client(f"http://127.0.0.1:{port}", NetworkSettings(read_s=0.05))
+    client = Client(some_connection(read_s=0.05), f"http://127.0.0.1:{port}")
     outcomes: Counter[str] = Counter()
     confirmed = []
 
     async def one(number):
-        client.budget.left = 10
+        client.line.budget.left = 10
         request = Request("POST", "records", Kind.ONCE, content=f"record {number}".encode())
         try:
             got = await client.send(Ctx(time.monotonic() + 5), request)

@@ -1,0 +1,56 @@
+"""Bodies of answers, decoded, within the limit that the request named."""
+
+import zlib
+from collections.abc import AsyncIterator
+
+import httpx2
+
+from connectors.errors import UpstreamError
+
+
+async def bounded(response: httpx2.Response, most: int) -> bytes:
+    """The decoded body. Raises UpstreamError where it is larger than ``most`` bytes, decoded or not."""
+    announced = response.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most:
+        raise _too_large(most, response.status_code)
+    parts: list[bytes] = []
+    size = 0
+    async for part in _decoded(response, most):
+        size += len(part)
+        if size > most:
+            raise _too_large(most, response.status_code)
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _decoded(response: httpx2.Response, most: int) -> AsyncIterator[bytes]:
+    """The body's pieces, decompressed little by little: a small bomb must not fill the memory."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        async for part in response.aiter_raw():
+            yield part
+        return
+    if encoding not in ("gzip", "deflate"):
+        raise UpstreamError(f"The system answered in an encoding that was not asked for: {encoding[:40]}")
+    inflate = zlib.decompressobj(wbits=47)  # gzip or zlib, whichever it is
+    begun = False
+    try:
+        async for part in response.aiter_raw():
+            begun = begun or bool(part)
+            while part:
+                yield inflate.decompress(part, most + 1)
+                part = inflate.unconsumed_tail
+        yield inflate.flush()
+        if begun and not inflate.eof:
+            raise zlib.error("it ends too early")
+    except zlib.error as error:
+        raise UpstreamError("The system's compressed answer is damaged.", retryable=True) from error
+
+
+def _too_large(most: int, status: int) -> UpstreamError:
+    return UpstreamError(
+        f"The system's answer is larger than {most:,} bytes.",
+        code="too_large",
+        upstream_status=status,
+        hint="Ask for less: a narrower filter, fewer fields, a smaller page.",
+    )
