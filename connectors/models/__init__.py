@@ -10,7 +10,7 @@ from connectors.models.connections import (
     ToolPermission,
     ToolSwitch,
 )
-from connectors.models.health import HealthCheck, HealthHour, StateChange
+from connectors.models.health import HealthCheck, HealthHour, HealthState, StateChange
 from connectors.models.usage import IdempotentCall, UsageCursor, UsageDay, UsageLimit
 from connectors.models.warm_ups import WarmUp
 
@@ -24,6 +24,7 @@ __all__ = [
     "Endpoint",
     "HealthCheck",
     "HealthHour",
+    "HealthState",
     "IdempotentCall",
     "StateChange",
     "ToolPermission",

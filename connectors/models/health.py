@@ -36,6 +36,11 @@ class HealthCheck(TenantModel):
     def __str__(self) -> str:
         return self.message
 
+    @property
+    def tested(self) -> bool:
+        """Whether there is an answer yet; the row is made when the first probe is planned."""
+        return bool(self.message)
+
 
 class HealthHour(TenantModel):
     """One hour (UTC) of a connection's probes, from which its uptime is reckoned."""

@@ -12,7 +12,7 @@ from audit.services import record_change
 from common.text import clean_text
 from connectors.base import Connector
 from connectors.connection_settings import CacheSettings, NetworkSettings
-from connectors.models import Connection
+from connectors.models import Connection, HealthCheck
 from connectors.registry import UnknownConnectorError, connector_class
 from connectors.services._shared import class_of, lock_tenant, locked, validated
 from connectors.services.credentials import store_credential
@@ -139,6 +139,8 @@ def connection_update(
         if after != before:
             row.version += 1
             row.save()
+            # What was changed is probed soon, by its new interval and with its new settings.
+            HealthCheck.objects.for_tenant(tenant).filter(connection=row).update(next_probe_at=None)
             tenant_changed(tenant.pk)
             record_change(
                 tenant=tenant, actor=actor, name=f"connection.update {row.slug}", before=before, after=after

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from connectors import registry
+from connectors.alerts.services import alert_target_create
 from connectors.services import endpoint_create, permission_set
 from tenants import services
 from tests.factories import (
@@ -75,6 +76,9 @@ def furnish() -> Side:
         tenant=tenant, role="viewer", allow=["*:*"], deny=[], actor=SYSTEM
     )
     side.things["endpoint"] = endpoint_create(tenant=tenant, slug="desk", name=unique("desk"), actor=SYSTEM)
+    side.things["alerttarget"], side.things["signing"] = alert_target_create(
+        tenant=tenant, kind="webhook", name=unique("hook"), address="https://hooks.example.com/x", actor=SYSTEM
+    )
     side.things["tenant"] = tenant
     return side
 

@@ -63,6 +63,7 @@ def test_the_walk_finds_the_pages_of_every_tenant_model() -> None:
     assert {
         "tenants.tenant", "tenants.membership", "tenants.serviceaccount", "tenants.invitation",
         "tenants.accesskey", "connectors.connection", "connectors.toolpermission", "connectors.endpoint",
+        "connectors.alerttarget",
         "audit.auditevent",
     } <= models  # fmt: skip
 
@@ -99,7 +100,7 @@ def test_no_list_and_no_form_names_what_belongs_to_another_tenant(world: World) 
     theirs = [right.tenant.slug, *(m.user.username for m in right.people.values())]
     theirs += [
         str(right.things[name])
-        for name in ("serviceaccount", "accesskey", "invitation", "connection", "endpoint")
+        for name in ("serviceaccount", "accesskey", "invitation", "connection", "endpoint", "alerttarget")
     ]
     pages = [url("index"), url("tenants_accesskey_add"), url("connectors_connection_add")]
     pages += [url("tenants_tenant_change", world.left.tenant.pk)]
@@ -228,7 +229,7 @@ def test_no_secret_is_on_any_page(world: World) -> None:
                     f"admin:{name}", kwargs=kwargs | ({"tool": "vaulted_say"} if "tool" in arguments else {})
                 )
             )
-    secrets = [PLANTED, world.left.things["secret"], world.left.things["token"]]
+    secrets = [PLANTED, *(world.left.things[name] for name in ("secret", "token", "signing"))]
     seen = 0
     for page in pages:
         text = client.get(page).content.decode()

@@ -36,6 +36,9 @@ UNSCOPED = {
     "audit/verification.py": "verifies chains by name, those of deleted tenants too",
     "connectors/providers/goals/create.py": "finds goals of a batch by id, after a lost answer",
     "mcp_endpoint/long_tasks/tending.py": "tends and purges the tasks of all tenants, each by its row",
+    "connectors/alerts/delivery.py": "claims the due alerts of all tenants, each by its row",
+    "connectors/health/history.py": "purges the health history of all tenants after 35 days",
+    "connectors/health/probing.py": "claims the due probes of all tenants, each by its row",
     "connectors/artifacts.py": "purges the files of all tenants whose day is over",
     "tenants/key_cache.py": "a key's id is looked up before its tenant is known",
     "tenants/services/invitations.py": "an invitation is found by its secret, by somebody of no tenant yet",
@@ -46,6 +49,7 @@ UNSCOPED = {
     "platform/portico/admin/users.py": "the memberships of a user, on the superusers' page of users",
     "platform/portico/api/auth.py": "a key's id is looked up before its tenant is known",
     "platform/portico/api/health.py": "prefetched for tenants that are the caller's own",
+    "platform/portico/api/metrics.py": "prefetched for tenants that are the caller's own",
     "platform/portico/doctor.py": "the operator's command checks every connection",
 }
 

@@ -4,9 +4,31 @@ Django's admin autodiscovery imports this package once all models are loaded; im
 registers every page on :data:`site`.
 """
 
-from portico.admin import audit, connections, endpoints, keys, members, permissions, signins, tenants, users
+from portico.admin import (
+    alerts,
+    audit,
+    connections,
+    endpoints,
+    keys,
+    members,
+    permissions,
+    signins,
+    tenants,
+    users,
+)
 from portico.admin.site import site
 
 signins.connect()
 
-__all__ = ["audit", "connections", "endpoints", "keys", "members", "permissions", "site", "tenants", "users"]
+__all__ = [
+    "alerts",
+    "audit",
+    "connections",
+    "endpoints",
+    "keys",
+    "members",
+    "permissions",
+    "site",
+    "tenants",
+    "users",
+]

@@ -13,12 +13,13 @@ from unfold.decorators import display
 
 from connectors import services
 from connectors.base import Connector
-from connectors.models import Connection
+from connectors.models import Connection, HealthCheck
 from connectors.registry import UnknownConnectorError, connector_class, connector_slugs
 from portico.admin.acting import MYSELF, actor_of, caller_for
 from portico.admin.badges import badge
 from portico.admin.base import SERVICE_ERRORS, ServiceAdmin
 from portico.admin.connection_form import ConnectionForm
+from portico.admin.connection_health import health_panel
 from portico.admin.current import seat_of
 from portico.admin.own_account import own_account_view
 from portico.admin.site import site
@@ -32,6 +33,12 @@ def class_of(slug: str) -> type[Connector] | None:
         return connector_class(slug)
     except UnknownConnectorError:
         return None
+
+
+def tested_check(obj: Connection) -> HealthCheck | None:
+    """The last test's answer, None before the first."""
+    check: HealthCheck | None = getattr(obj, "health", None)
+    return check if check is not None and check.tested else None
 
 
 def facts(cls: type[Connector]) -> dict[str, Any]:
@@ -62,7 +69,7 @@ class ConnectionAdmin(ServiceAdmin):
     @display(description="Last test")
     def state(self, obj: Connection) -> SafeString:
         """What the last test found."""
-        check = getattr(obj, "health", None)
+        check = tested_check(obj)
         if check is None:
             return badge("not tested")
         return badge("works", "ok") if check.ok else badge("fails", "bad")
@@ -181,7 +188,8 @@ class ConnectionAdmin(ServiceAdmin):
             return context | {"title": f"Connect {cls.title}", "save_label": "Connect"}
         return context | {
             "connection": obj,
-            "check": getattr(obj, "health", None),
+            "check": tested_check(obj),
+            "health": health_panel(obj),
             "check_url": self.url("check", obj.pk),
             "tools_url": self.url("tools", obj.pk),
             "credential_url": self.url("credential", obj.pk),

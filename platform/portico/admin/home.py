@@ -11,7 +11,7 @@ from django.urls import reverse
 from audit.events import ASKED
 from audit.models import AuditEvent
 from audit.moments import since_us, since_us_anywhere
-from connectors.models import Connection, HealthCheck
+from connectors.models import Connection, HealthCheck, HealthState
 from portico.admin.client_counts import client_panel
 from portico.admin.clients import client_configurations, mcp_url
 from portico.admin.current import Seat, seat_of
@@ -69,11 +69,20 @@ def connection_rows(tenant: Tenant) -> list[dict[str, Any]]:
     rows = []
     for connection in Connection.objects.for_tenant(tenant).order_by("slug"):
         check = checks.get(connection.pk)
-        state = (
-            "off" if not connection.enabled else "unknown" if check is None else "ok" if check.ok else "bad"
-        )
-        rows.append({"connection": connection, "check": check, "state": state})
+        if check is not None and not check.tested:
+            check = None  # its first probe is only planned
+        rows.append({"connection": connection, "check": check, "state": _state(connection, check)})
     return rows
+
+
+def _state(connection: Connection, check: HealthCheck | None) -> str:
+    if not connection.enabled:
+        return "off"
+    if check is None:
+        return "unknown"
+    if check.state == HealthState.UNKNOWN:  # one failure alone, or nothing that probes can ask
+        return "ok" if check.ok else "bad"
+    return "ok" if check.state == HealthState.OK else "bad"
 
 
 def latest_events(tenant: Tenant) -> list[Any]:
@@ -196,7 +205,7 @@ def platform_overview() -> dict[str, Any]:
         )
     }
     numbers = _numbers(Connection.unscoped)
-    troubled = _numbers(HealthCheck.unscoped.filter(ok=False, connection__enabled=True))
+    troubled = _numbers(HealthCheck.unscoped.filter(state=HealthState.FAILING, connection__enabled=True))
     members = _numbers(Membership.unscoped)
     rows = []
     for tenant in Tenant.objects.order_by("slug")[:MOST_TENANTS]:

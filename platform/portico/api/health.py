@@ -10,11 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.selectors import stats
+from common.metrics.figures import figures
 from connectors.models import Connection
 from connectors.registry import UnknownConnectorError, connector_class
-from mcp_endpoint.streams import open_count
+from connectors.upstream.cache.forgetting import stats_of
 from portico.api.views import View
 from portico.health import readiness
+from portico.metrics import streams_of
 from tenants.models import Tenant
 
 
@@ -30,21 +32,32 @@ class Health(View):
         connections = Prefetch(
             "connections", Connection.unscoped.select_related("health").order_by("slug"), to_attr="shown"
         )
+        open_streams = streams_of(figures())
+        shown = [
+            tenant_health(tenant, open_streams.get(tenant.pk.hex, 0))
+            for tenant in tenants.prefetch_related(connections)
+        ]
         return Response(
             {
                 "status": "ok" if ready else "degraded",
                 "checks": checks if self.access().is_platform else {},
-                "tenants": [tenant_health(tenant) for tenant in tenants.prefetch_related(connections)],
-                # Results are not cached in this version.
-                "cache": {"hits": 0, "misses": 0, "rate": None},
-                # Of the process that answers.
-                "open_streams": sum(open_count(tenant.pk) for tenant in tenants),
+                "tenants": shown,
+                "cache": cache_of(shown),
+                # Of all processes of this machine.
+                "open_streams": sum(tenant["open_streams"] for tenant in shown),
             }
         )
 
 
-def tenant_health(tenant: Tenant) -> dict[str, Any]:
-    """One tenant with its connections and its last day."""
+def cache_of(shown: list[dict[str, Any]]) -> dict[str, Any]:
+    """The caches of several tenants together."""
+    sums = {name: sum(tenant["cache"][name] for tenant in shown) for name in ("hits", "misses", "stale")}
+    asked = sum(sums.values())
+    return {**sums, "rate": round((sums["hits"] + sums["stale"]) / asked, 4) if asked else None}
+
+
+def tenant_health(tenant: Tenant, open_streams: int) -> dict[str, Any]:
+    """One tenant with its connections, its cache and its last day."""
     found = stats(tenant)
     shown: list[Connection] = tenant.shown  # type: ignore[attr-defined]
     return {
@@ -53,7 +66,8 @@ def tenant_health(tenant: Tenant) -> dict[str, Any]:
         "calls_24h": found.calls,
         "errors_24h": found.errors,
         "denials_24h": found.denials,
-        "open_streams": open_count(tenant.pk),
+        "open_streams": open_streams,
+        "cache": stats_of(tenant.pk),
         "connections": [
             {
                 "slug": row.slug,
@@ -61,7 +75,7 @@ def tenant_health(tenant: Tenant) -> dict[str, Any]:
                 "enabled": row.enabled,
                 "state": state_of(row),
                 "message": row.health.message if hasattr(row, "health") else "",
-                "checked_at": row.health.checked_at if hasattr(row, "health") else None,
+                "checked_at": row.health.checked_at if hasattr(row, "health") and row.health.tested else None,
                 "tools": tools_of(row),
             }
             for row in shown
@@ -73,9 +87,7 @@ def state_of(row: Connection) -> str:
     """disabled, unknown (never tested), ok or failing."""
     if not row.enabled:
         return "disabled"
-    if not hasattr(row, "health"):
-        return "unknown"
-    return "ok" if row.health.ok else "failing"
+    return str(row.health.state) if hasattr(row, "health") else "unknown"
 
 
 def tools_of(row: Connection) -> int:

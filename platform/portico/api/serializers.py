@@ -111,9 +111,10 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     def get_health(self, row: Connection) -> dict[str, Any] | None:
         """The last test's answer."""
         check = getattr(row, "health", None)
-        if check is None:
+        if check is None or not check.tested:
             return None
         return {
+            "state": check.state,
             "ok": check.ok,
             "message": check.message,
             "latency_ms": check.latency_ms,

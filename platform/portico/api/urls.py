@@ -4,13 +4,26 @@ from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from portico.api import audit, clients, connections, endpoints, health, tenants, tools
+from portico.api import (
+    alerts,
+    audit,
+    clients,
+    connections,
+    endpoints,
+    health,
+    metrics,
+    status,
+    tenants,
+    tools,
+)
 
 TENANT = "tenants/<slug:slug>/"
 CONNECTION = f"{TENANT}connections/<slug:name>/"
 
 v1 = [
     path("health", health.Health.as_view()),
+    path("metrics", metrics.Metrics.as_view()),
+    path("status/<slug:connection>", status.ConnectionStatus.as_view()),
     path("connector-types", connections.ConnectorTypes.as_view()),
     path("connector-types/<slug:connector>", connections.ConnectorType.as_view()),
     path("tenants", tenants.Tenants.as_view()),
@@ -31,6 +44,7 @@ v1 = [
     path(f"{CONNECTION}check", connections.ConnectionCheck.as_view()),
     path(f"{CONNECTION}credential", connections.Credential.as_view()),
     path(f"{CONNECTION}tools", connections.ConnectionTools.as_view()),
+    path(f"{CONNECTION}health", status.ConnectionHistory.as_view()),
     re_path(
         r"^tenants/(?P<slug>[-a-zA-Z0-9_]+)/connections/(?P<name>[-a-zA-Z0-9_]+)/"
         r"(?P<kind>tools|toolsets)/(?P<target>\w+)$",
@@ -39,6 +53,11 @@ v1 = [
     path(f"{TENANT}clients", clients.Clients.as_view()),
     path(f"{TENANT}endpoints", endpoints.Endpoints.as_view()),
     path(f"{TENANT}endpoints/<slug:endpoint>", endpoints.EndpointDetail.as_view()),
+    path(f"{TENANT}alert-targets", alerts.AlertTargets.as_view()),
+    path(f"{TENANT}alert-targets/<uuid:pk>", alerts.AlertTargetDetail.as_view()),
+    path(f"{TENANT}alert-targets/<uuid:pk>/secret", alerts.AlertTargetSecret.as_view()),
+    path(f"{TENANT}alert-targets/<uuid:pk>/test", alerts.AlertTargetTest.as_view()),
+    path(f"{TENANT}alert-targets/<uuid:pk>/deliveries", alerts.AlertTargetDeliveries.as_view()),
     path(f"{TENANT}audit", audit.Audit.as_view()),
     path(f"{TENANT}audit/export", audit.AuditExport.as_view()),
     path(f"{TENANT}tools", tools.Tools.as_view()),

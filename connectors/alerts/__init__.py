@@ -1,0 +1,1 @@
+"""Telling people and systems that a connection changed its state: webhooks and e-mail."""

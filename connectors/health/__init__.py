@@ -1,0 +1,1 @@
+"""How the systems behind connections are: probed, judged, remembered."""

@@ -1,0 +1,47 @@
+"""A connection's health on its page: state, uptime, a strip of 48 hours, the last changes."""
+
+from typing import Any
+
+from connectors.health.history import Hour, Uptime, health_of, hours_of
+from connectors.models import Connection, HealthState
+
+HOURS = 48
+STEP, HEIGHT = 10, 24  # the strip's own coordinates; the page stretches it
+SOME_FAILED = "mixed"
+
+
+def health_panel(connection: Connection) -> dict[str, Any]:
+    """What the template ``portico/connection_health.html`` shows."""
+    health = health_of(connection)
+    uptimes = (("24 h", health.day), ("7 d", health.week), ("30 d", health.month))
+    return {
+        "state": health.state,
+        "label": "switched off" if health.state == "disabled" else HealthState(health.state).label,
+        "colour": {"ok": "ok", "failing": "bad", "disabled": "warn"}.get(health.state, ""),
+        "since": health.since,
+        "probing": health.probing,
+        "minutes": connection.probe_minutes,
+        "next": health.next_probe_at,
+        "uptimes": [{"span": span, "shown": shown(uptime), "of": uptime} for span, uptime in uptimes],
+        "changes": health.changes,
+        "bars": [bar(index, hour) for index, hour in enumerate(hours_of(connection, HOURS))],
+        "width": HOURS * STEP,
+        "height": HEIGHT,
+    }
+
+
+def shown(uptime: Uptime) -> str:
+    """An uptime for people; a dash where nothing was tested."""
+    percent = uptime.percent
+    return "-" if percent is None else f"{percent:g} %"
+
+
+def bar(index: int, hour: Hour) -> dict[str, Any]:
+    """One hour of the strip: ``kind`` is up, mixed, down or none."""
+    tests, failed = hour.uptime.probes, hour.uptime.failures
+    if not tests:
+        kind, said = "none", "no tests"
+    else:
+        kind = "up" if not failed else "down" if failed == tests else SOME_FAILED
+        said = f"{tests} tests, {failed} failed, {hour.uptime.latency_ms} ms on average"
+    return {"x": index * STEP + 1, "kind": kind, "label": f"{hour.at:%d %b %H:00} UTC: {said}"}
