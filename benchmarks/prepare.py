@@ -19,7 +19,7 @@ from tenants import services  # noqa: E402
 from tenants.principals import Actor  # noqa: E402
 
 
-def main(tenants: int) -> None:
+def main(tenants: int, system: int) -> None:
     call_command("migrate", verbosity=0)
     actor = Actor.system("bench")
     made = {}
@@ -28,6 +28,15 @@ def main(tenants: int) -> None:
         tenant = services.tenant_create(slug=slug, name=slug, actor=actor)
         for connector in ("trivial", "goals", "memory") if number == 0 else ("trivial",):
             connection_create(tenant=tenant, connector=connector, slug=connector, actor=actor)
+        if number == 0:
+            connection_create(
+                tenant=tenant,
+                connector="remote",
+                slug="remote",
+                settings={"url": f"http://127.0.0.1:{system}"},
+                credential={"token": "token"},
+                actor=actor,
+            )
         account = services.service_account_create(tenant=tenant, name="load", role="operator", actor=actor)
         made[slug] = services.access_key_create(tenant=tenant, principal=account, name="load", actor=actor)[1]
     listing = services.tenant_create(slug="listing", name="listing", actor=actor)
@@ -40,4 +49,4 @@ def main(tenants: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -20,6 +20,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
 from benchmarks.servers import ROOT, Load, Server  # noqa: E402
+from benchmarks.upstream import Lines, upstream_costs  # noqa: E402
 from benchmarks.wire import call, legacy, modern, session_of  # noqa: E402
 
 DATABASES = ("sqlite", "postgres")
@@ -35,14 +36,16 @@ def environment(folder: Path, services: Any, database: str, postgres: str) -> di
         "PORTICO_ENV": "test",
         "PORTICO_VAR": str(var),
         "DATABASE_URL": url,
-        "PORTICO_CONNECTORS": "trivial=benchmarks.connector:Trivial,listed=benchmarks.connector:Listed",
+        "PORTICO_SANDBOX": "true",
+        "PORTICO_CONNECTORS": "trivial=benchmarks.connector:Trivial,listed=benchmarks.connector:Listed,"
+        "remote=benchmarks.soak.connector:Remote",
     }
 
 
-def prepare(env: dict[str, str], tenants: int) -> dict[str, str]:
+def prepare(env: dict[str, str], tenants: int, system: int) -> dict[str, str]:
     """Fill the database; the access key of each tenant by its slug."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "prepare.py"), str(tenants)],
+        [sys.executable, str(ROOT / "benchmarks" / "prepare.py"), str(tenants), str(system)],
         env={**os.environ, **env},
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -212,10 +215,13 @@ def main() -> None:
         postgres = services.postgres() if "postgres" in chosen.databases else ""
         load = Load()
         stack.callback(load.stop)
+        systems = Lines("-m", "benchmarks.soak.systems", "1", "1")
+        stack.callback(systems.stop)
+        (system,) = systems.read()
         envs, portico = {}, {}
         for name in chosen.databases:
             envs[name] = environment(folder, services, name, postgres)
-            keys = prepare(envs[name], 1 if chosen.quick else chosen.tenants)
+            keys = prepare(envs[name], 1 if chosen.quick else chosen.tenants, system)
             server = Server("portico.asgi:application", services_module.free_port(), envs[name])
             stack.callback(server.stop)
             portico[name] = (server, keys)
@@ -235,6 +241,12 @@ def main() -> None:
             report["ratios"][scenario] = round(found["ratio"], 3)
             report["ratios_cpu"][scenario] = round(found["ratio_cpu"], 3)
             show(scenario, found)
+        report["upstream"] = {
+            name: upstream_costs(
+                server, keys["bench0000"], load, systems, system, chosen.rounds, chosen.seconds
+            )
+            for name, (server, keys) in portico.items()
+        }
         if not chosen.quick:
             report["latencies"] = {name: latencies(*pair, load) for name, pair in portico.items()}
             report["tenants"] = many_tenants(portico, load, 7, chosen.seconds)

@@ -22,6 +22,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 from benchmarks.servers import ROOT, Server  # noqa: E402
 from benchmarks.soak.systems import WAYS  # noqa: E402
+from benchmarks.upstream import Lines  # noqa: E402
 from benchmarks.wire import call, modern  # noqa: E402
 
 CONNECTIONS = 20
@@ -30,30 +31,6 @@ HEALTHY = [number for number in range(CONNECTIONS) if str(number) not in BROKEN]
 KEPT, SLOWER = 0.95, 1.5
 MOST_CPU = 0.60
 MORE_MEMORY, MORE_FILES = 1.08, 12
-
-
-class Lines:
-    """A process that is asked and answers in JSON lines."""
-
-    def __init__(self, *command: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-        )
-
-    def read(self) -> Any:
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.process.args} ended")
-        return json.loads(line)
-
-    def ask(self, **order: Any) -> Any:
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-        return self.read()
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 def prepare(env: dict[str, str], *arguments: str) -> Any:
