@@ -7,7 +7,7 @@ the frame of the :class:`Outcome` where and how it likes.
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ from django.db import Error as DatabaseError
 
 from connectors import deferred, pipeline
 from connectors.asking import CapabilityMissing, ElicitURL, InputRequired
+from connectors.once import BAD_KEY, is_key
 from connectors.pipeline import ServiceUnavailable
 from connectors.snapshot import TenantGoneError
 from mcp_endpoint import asking, handlers, lists, observe, sdk, sessions, subscriptions
@@ -24,6 +25,7 @@ from mcp_endpoint.turn import Turn, register, unregister
 from mcp_endpoint.visit import note, stranger, unavailable
 from mcp_endpoint.wire import (
     INTERNAL_ERROR,
+    INVALID_PARAMS,
     LEGACY_REQUEST_CANCELLED,
     LEGACY_URL_REQUIRED,
     MISSING_CAPABILITY,
@@ -36,6 +38,9 @@ from mcp_endpoint.wire import (
 from tenants import access
 
 logger = logging.getLogger(__name__)
+
+# In a call's _meta: the client's own name for this very call, the same when it is sent again.
+IDEMPOTENCY_KEY = "idempotencyKey"
 
 
 @dataclass(slots=True)
@@ -107,6 +112,9 @@ async def _handle(turn: Turn, message: dict[str, Any], lines: list[tuple[bytes, 
     try:
         if turn.method == "tools/call":
             sdk.check_params("tools/call", turn.version, message)
+            meta = turn.params.get("_meta")
+            if type(meta) is dict and IDEMPOTENCY_KEY in meta:
+                turn.info = replace(turn.info, idempotency_key=_checked_key(meta[IDEMPOTENCY_KEY]))
             # The headers mirror what the client knows: not the arguments inside another call.
             if turn.modern and lines is not None and turn.params is message["params"]:
                 await _check_mirrored(turn, lines)
@@ -144,6 +152,12 @@ async def _handle(turn: Turn, message: dict[str, Any], lines: list[tuple[bytes, 
     except Exception as error:
         what = f"{turn.method[:100]} at {turn.caller.tenant.slug}"
         raise failure(what, error, turn.info.request_id) from None
+
+
+def _checked_key(key: Any) -> str:
+    if not is_key(key):
+        raise ProtocolError(INVALID_PARAMS, f"Invalid request parameters. _meta.{IDEMPOTENCY_KEY}: {BAD_KEY}")
+    return str(key)
 
 
 def _asked(turn: Turn, asked: InputRequired) -> bytes:

@@ -37,9 +37,11 @@ async def oauth_token(
     """
     sent = {"content-type": "application/x-www-form-urlencoded", **(headers or {})}
     content = urlencode(fields).encode()
-    request = Request("POST", path, kind, content=content, headers=sent, accept=frozenset({400, 401, 403}))
+    secrets = (*fields.values(), *(headers or {}).values())
+    request = Request(
+        "POST", path, kind, content=content, headers=sent, accept=frozenset({400, 401, 403}), secrets=secrets
+    )
     answer = await client.send(ctx, request)
-    secrets = [*fields.values(), *(headers or {}).values()]
     if not answer.ok:
         raise _refusal(answer, secrets)
     said = _object(answer)

@@ -11,16 +11,21 @@ from mcp_endpoint.models import Task
 from mcp_endpoint.wire import dumps
 from tenants.principals import Selection
 
+_ROUNDS = 5  # so many parts of a payload are of the rounds
 _PAYLOAD, _QUESTIONS, _OUTCOME = "task-payload", "task-questions", "task-outcome"
 
 
 @dataclass(slots=True)
 class Payload:
-    """What a run needs: the arguments, what is known of earlier rounds, the part of the tools that was asked for."""
+    """What a run needs: the arguments, what is known of earlier rounds, the part of the tools that was asked for.
+
+    ``idempotency_key`` is the client's own for this call, empty where it gave none.
+    """
 
     arguments: dict[str, Any] = field(repr=False)
     rounds: Rounds = field(default_factory=Rounds, repr=False)
     selection: Selection | None = None
+    idempotency_key: str = ""
 
 
 @dataclass(slots=True)
@@ -40,18 +45,20 @@ def seal_payload(key: KeyHolder, row: Task, payload: Payload) -> bytes:
     known = payload.rounds
     chosen = payload.selection and [payload.selection.endpoint, payload.selection.chosen]
     parts = [payload.arguments, chosen, known.number, known.asked, known.answers, known.state, known.given]
+    if payload.idempotency_key:
+        parts.append(payload.idempotency_key)
     return encrypt(key, row.pk, _PAYLOAD, dumps(parts))
 
 
 def open_payload(row: Task) -> Payload:
     """A row's payload, with the answers to its questions put in. Raises VaultError."""
     arguments, chosen, *known = orjson.loads(decrypt(row.tenant, row.pk, _PAYLOAD, row.payload))
-    rounds = Rounds(*known)
+    rounds = Rounds(*known[:_ROUNDS])
     for question in open_questions(row).values():
         if question.answer is not None:
             rounds.given[question.key] = question.answer
     selection = chosen and Selection(chosen[0], tuple(map(tuple, chosen[1])))
-    return Payload(arguments, rounds, selection)
+    return Payload(arguments, rounds, selection, *known[_ROUNDS:])
 
 
 def seal_questions(row: Task, questions: Questions) -> bytes:

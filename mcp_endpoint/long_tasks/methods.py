@@ -61,7 +61,12 @@ async def begin(turn: Turn) -> bytes | None:
     # over stdio by one process has perhaps no worker.
     if token_for(entry.connection, turn.info.tokens) or turn.transport == "stdio":
         return None
-    payload = Payload(arguments, asking.restore(turn), turn.caller.selection)
+    payload = Payload(
+        arguments,
+        asking.restore(turn),
+        turn.caller.selection,
+        turn.info.idempotency_key if spec.writes else "",
+    )
     timeout = spec.timeout or settings.PORTICO_CALL_TIMEOUT_S
     try:
         row = await in_db(

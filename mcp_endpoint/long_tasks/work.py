@@ -130,7 +130,13 @@ class _Run:
                 row.called_as,
                 self.payload.arguments,
                 channel=self.channel,
-                info=CallInfo(row.request_id, row.trace_id, call_id=str(row.pk), as_task=True),
+                info=CallInfo(
+                    row.request_id,
+                    row.trace_id,
+                    call_id=str(row.pk),
+                    as_task=True,
+                    idempotency_key=self.payload.idempotency_key,
+                ),
             )
             return _Ending(Status.COMPLETED, "", sdk.encode_tool_result(result, modern=True))
         except InputRequired as asked:

@@ -40,6 +40,8 @@ UNSCOPED = {
     "connectors/health/history.py": "purges the health history of all tenants after 35 days",
     "connectors/health/probing.py": "claims the due probes of all tenants, each by its row",
     "connectors/artifacts.py": "purges the files of all tenants whose day is over",
+    "connectors/services/idempotent_calls.py": "purges the answers of all tenants whose time is over",
+    "connectors/services/tokens.py": "finds the tokens of all tenants that end soon; each is renewed by its tenant",
     "tenants/key_cache.py": "a key's id is looked up before its tenant is known",
     "tenants/services/invitations.py": "an invitation is found by its secret, by somebody of no tenant yet",
     "tenants/services/members.py": "the tenants of one user, whose sign-in ends everywhere",

@@ -12,11 +12,13 @@ from rest_framework.response import Response
 from connectors.asking import CapabilityMissing
 from connectors.call_info import CallInfo
 from connectors.catalogue import catalogue_of
+from connectors.once import BAD_KEY, REPLAYED, is_key
 from connectors.pipeline import UnknownTool, call_tool
 from connectors.results import Audio, EmbeddedResource, Image, ResourceLink, Text
 from connectors.snapshot import load
 from portico.api import serializers as shapes
 from portico.api.errors import Problem
+from portico.api.idempotency import HEADER
 from portico.api.views import View, said
 from tenants.errors import InvalidValue
 from tenants.models import Tenant
@@ -57,12 +59,15 @@ class CallTool(View):
         tenant = self._tenant(slug or values.get("tenant", ""))
         caller = self.access().caller_in(tenant)
         request_id = request.headers.get("X-Request-Id", "")[:64] or uuid.uuid4().hex
+        key = request.headers.get(HEADER, "")
+        if key and not is_key(key):
+            raise Problem(400, "Not valid", BAD_KEY, code="invalid")
         try:
             result = async_to_sync(call_tool)(
                 caller,
                 values["name"],
                 values["arguments"],
-                info=CallInfo(request_id=request_id, confirmed=values["confirm"]),
+                info=CallInfo(request_id=request_id, confirmed=values["confirm"], idempotency_key=key),
             )
         except CapabilityMissing as error:
             raise Problem(
@@ -84,7 +89,8 @@ class CallTool(View):
                 "structured_content": result.structured,
                 "is_error": result.is_error,
                 "request_id": request_id,
-            }
+            },
+            headers={"Idempotency-Replayed": "true"} if REPLAYED.items() <= result.meta.items() else None,
         )
 
     def _tenant(self, slug: str) -> Tenant:
