@@ -179,26 +179,36 @@ async def _run(client: "redis.asyncio.Redis", text: str, keys: Sequence[str], ar
         return await client.eval(text, len(keys), *keys, *args)  # type: ignore[misc]
 
 
+def asked(
+    dues: Sequence[Due], interval_key: str, interval_ms: int, *numbers: int
+) -> tuple[list[str], list[int]]:
+    """Keys and arguments of both scripts: the interval, ``numbers``, and each due's."""
+    keys = [due.key for due in dues]
+    if interval_ms:
+        keys.append(interval_key)
+    args = [interval_ms, *numbers]
+    for due in dues:
+        args += (due.rule.period_ms, due.rule.calls, due.cost)
+    return keys, args
+
+
+def verdict_of(answer: Sequence[int]) -> Verdict:
+    """What :data:`TAKE` said."""
+    kind, *rest = answer
+    if kind == 0:
+        return Verdict(now_ms=rest[1], wait_ms=rest[0], slot_ms=rest[2])
+    if kind == 2:
+        return Verdict(missing=tuple(place - 1 for place in rest))
+    return Verdict(
+        refusals=tuple(Refusal(rest[i] - 1, rest[i + 1], rest[i + 2]) for i in range(0, len(rest), 3))
+    )
+
+
 async def take(
     client: "redis.asyncio.Redis", dues: Sequence[Due], interval_key: str, interval_ms: int, patience_ms: int
 ) -> Verdict:
     """Check and debit in Redis. Raises what the client raises."""
-    keys = [due.key for due in dues]
-    if interval_ms:
-        keys.append(interval_key)
-    args: list[int] = [interval_ms, patience_ms]
-    for due in dues:
-        args += (due.rule.period_ms, due.rule.calls, due.cost)
-    answer = await _run(client, TAKE, keys, args)
-    kind = answer[0]
-    if kind == 0:
-        return Verdict(now_ms=answer[2], wait_ms=answer[1], slot_ms=answer[3])
-    if kind == 2:
-        return Verdict(missing=tuple(place - 1 for place in answer[1:]))
-    rest = answer[1:]
-    return Verdict(
-        refusals=tuple(Refusal(rest[i] - 1, rest[i + 1], rest[i + 2]) for i in range(0, len(rest), 3))
-    )
+    return verdict_of(await _run(client, TAKE, *asked(dues, interval_key, interval_ms, patience_ms)))
 
 
 async def give_back(
@@ -210,13 +220,7 @@ async def give_back(
     taken_ms: int,
 ) -> None:
     """Undo a debit of a call that was not executed after all; ``slot_ms`` 0 keeps the interval's turn."""
-    keys = [due.key for due in dues]
-    if interval_ms:
-        keys.append(interval_key)
-    args: list[int] = [interval_ms, slot_ms, taken_ms]
-    for due in dues:
-        args += (due.rule.period_ms, due.rule.calls, due.cost)
-    await _run(client, GIVE_BACK, keys, args)
+    await _run(client, GIVE_BACK, *asked(dues, interval_key, interval_ms, slot_ms, taken_ms))
 
 
 async def seed(client: "redis.asyncio.Redis", key: str, used: int, ends: float) -> None:

@@ -31,7 +31,7 @@ from tenants.principals import Caller
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-PATIENCE_S: Final = 0.5  # with Redis, for one answer
+PATIENCE_S: Final = 1.0  # with Redis, for one answer
 REST_S: Final = 1.0  # between two tries while it is away
 MAX_WAIT_S: Final = 5.0  # for a connection's turn
 MARGIN_S: Final = 0.05  # of a call's time that waiting for its turn must leave
@@ -72,7 +72,8 @@ class Step:
             raise refused(limits, dues, known, time.time() if now is None else now)
         verdict, local = await self._decide(limits, dues, deadline)
         if verdict.refusals:
-            self.spent.remember(dues, verdict.refusals)
+            if not local:  # this process's own counters are as quick, and Redis is to be found again
+                self.spent.remember(dues, verdict.refusals)
             raise refused(limits, dues, verdict.refusals, time.time() if now is None else now)
         debit = Debit(limits, tuple(dues), verdict.now_ms, verdict.slot_ms, local, bool(verdict.wait_ms))
         if verdict.wait_ms:

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 from django.test import AsyncClient
-from limits.errors import StorageError
 
 from audit.models import AuditEvent
 from common.db import in_db
@@ -355,14 +354,3 @@ async def test_a_file_is_read_by_its_tenant_alone(tenant, probe):
     for uri in (saved["uri"], f"portico://files/{uuid4()}", "portico://files/" + "-" * 36):
         with pytest.raises(ResourceNotFound):
             await read_resource(stranger, uri)
-
-
-async def test_without_redis_limits_are_counted_in_the_process(tenant, probe, monkeypatch):
-    def away():
-        raise StorageError(ConnectionError())
-
-    caller = await in_db(make_caller, tenant)
-    monkeypatch.setattr("common.limits._limiter", away)
-    for _ in range(2):
-        assert not (await call_tool(caller, "probe_limited", {})).is_error
-    assert error_of(await call_tool(caller, "probe_limited", {}))["type"] == "rate_limit"

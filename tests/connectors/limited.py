@@ -1,0 +1,59 @@
+"""A connector whose calls can be limited in every way, with a system that only counts."""
+
+from typing import Any, ClassVar
+
+from connectors.base import Connector, Context, prompt, resource, tool
+
+
+class Limited(Connector):
+    slug = "limited"
+    title = "Limited"
+    description = "Tools for tests of limits."
+
+    executed: ClassVar[dict[Any, int]] = {}  # by tenant
+
+    def _count(self) -> int:
+        tenant = self.connection.tenant_id
+        self.executed[tenant] = self.executed.get(tenant, 0) + 1
+        return self.executed[tenant]
+
+    @tool(title="Light", hint="R")
+    async def limited_light(self, ctx: Context, number: int = 0) -> dict[str, Any]:
+        """A call that weighs one."""
+        return {"executed": self._count()}
+
+    @tool(title="Heavy", hint="R", weight=5)
+    async def limited_heavy(self, ctx: Context) -> dict[str, Any]:
+        """A call that weighs five."""
+        return {"executed": self._count()}
+
+    @tool(title="Own", hint="R", limit="3/300")
+    async def limited_own(self, ctx: Context) -> dict[str, Any]:
+        """Three times in five minutes."""
+        return {"executed": self._count()}
+
+    @tool(title="Write", hint="W")
+    async def limited_write(self, ctx: Context) -> dict[str, Any]:
+        """A call that writes."""
+        return {"executed": self._count()}
+
+    @tool(title="Ask", hint="R")
+    async def limited_ask(self, ctx: Context) -> dict[str, Any]:
+        """A call that asks first."""
+        answer = await ctx.elicit("Really?", {"type": "object", "properties": {}})
+        return {"executed": self._count(), "said": answer.action}
+
+    @tool(title="Kept", hint="R", cache="M")
+    async def limited_kept(self, ctx: Context) -> dict[str, Any]:
+        """A call whose result is kept."""
+        return {"executed": self._count()}
+
+    @resource("limited://thing", title="Thing", mime_type="text/plain")
+    async def thing(self, ctx: Context) -> str:
+        """A thing."""
+        return str(self._count())
+
+    @prompt("limited-greet", title="Greet")
+    async def greet(self, ctx: Context) -> str:
+        """Greet."""
+        return f"hello {self._count()}"
