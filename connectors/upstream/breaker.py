@@ -14,7 +14,6 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -23,43 +22,23 @@ import redis
 
 from common import metrics
 from common.bus import bus
-from common.redis import sync_client, tenant_key
+from common.redis import sync_client
 from connectors.errors import CircuitOpen
+from connectors.upstream.breaker_store import FAILED, PROBE, key_of
+from connectors.upstream.breaker_store import Opened as Opened
+from connectors.upstream.breaker_store import opened_among as opened_among
+from connectors.upstream.breaker_store import opened_of as opened_of
 from connectors.upstream.shared import asked, tell
 
 logger = logging.getLogger(__name__)
 
 KIND: Final = "breaker"
-ROOM: Final = "breaker"
 CONSECUTIVE: Final = 5
 WINDOW: Final = 20
 REST_S: Final = 30.0
 KEPT_S: Final = 86_400
 MAX_KNOWN: Final = 20_000
 _BEGUN: "set[asyncio.Task[None]]" = set()  # what nobody waits for is held here until it is done
-
-# A connection's breakers are one hash; fields are "<credential>:<what>". Times are the server's.
-_FAILED = """
-local n = redis.call('HINCRBY', KEYS[1], ARGV[1] .. ':n', 1)
-redis.call('EXPIRE', KEYS[1], ARGV[5])
-if n < tonumber(ARGV[2]) and ARGV[4] == '0' then return 0 end
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-redis.call('HSET', KEYS[1], ARGV[1] .. ':until', now + ARGV[3], ARGV[1] .. ':reason', ARGV[6])
-redis.call('HDEL', KEYS[1], ARGV[1] .. ':probe')
-return 1
-"""
-_PROBE = """
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local at = tonumber(redis.call('HGET', KEYS[1], ARGV[1] .. ':until') or '0')
-if at > now then return at - now end
-local probe = tonumber(redis.call('HGET', KEYS[1], ARGV[1] .. ':probe') or '0')
-if probe > now then return probe - now end
-redis.call('HSET', KEYS[1], ARGV[1] .. ':probe', now + ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return 0
-"""
 
 
 @dataclass(slots=True)
@@ -75,6 +54,7 @@ class Breaker:
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))
     looked: bool = False  # whether this process asked what the others know
     prober: object = field(default=None, repr=False)  # the call whose first request tries the system
+    asking: tuple[object, asyncio.Event] | None = field(default=None, repr=False)  # who asks for that
 
     async def enter(self, call: object = None) -> bool:
         """Let a request through, or raise CircuitOpen with the seconds after which to come back.
@@ -84,12 +64,15 @@ class Breaker:
         """
         if not self.open_until or (call is not None and self.prober is call):
             return False
+        if self.asking is not None and call is not None and self.asking[0] is call:
+            await self.asking[1].wait()
+            if self.prober is call:
+                return False
         left = self.open_until - time.monotonic()
-        if left <= 0:
-            left = await self._ask_to_probe()
         if left > 0:
             raise _resting(left)
-        self.prober = call
+        if (left := await self._ask_to_probe(call)) > 0:
+            raise _resting(left)
         metrics.breaker(self.connector, "probe")
         return True
 
@@ -119,7 +102,7 @@ class Breaker:
         sure = probe or (len(self.recent) == WINDOW and self.recent.count(False) * 2 > WINDOW)
         opened = await asked(
             lambda client: client.eval(  # type: ignore[arg-type]
-                _FAILED, 1, self._key, self.credential, CONSECUTIVE, int(REST_S * 1000), int(sure), KEPT_S, reason
+                FAILED, 1, self._key, self.credential, CONSECUTIVE, int(REST_S * 1000), int(sure), KEPT_S, reason
             )
         )  # fmt: skip
         if opened is None:
@@ -145,17 +128,29 @@ class Breaker:
     async def _give_back(self) -> None:
         await asked(lambda client: client.hdel(self._key, f"{self.credential}:probe"))  # type: ignore[arg-type]
 
-    async def _ask_to_probe(self) -> float:
+    async def _ask_to_probe(self, call: object) -> float:
         """0 for the one call that may try the system now, else the seconds left to rest."""
         self.open_until = time.monotonic() + REST_S  # whoever comes meanwhile waits for the outcome
-        left = await asked(
-            lambda client: client.eval(  # type: ignore[arg-type]
-                _PROBE, 1, self._key, self.credential, int(REST_S * 1000), KEPT_S
+        answered = asyncio.Event()
+        self.asking = (call, answered)
+        try:
+            left = await asked(
+                lambda client: client.eval(  # type: ignore[arg-type]
+                    PROBE, 1, self._key, self.credential, int(REST_S * 1000), KEPT_S
+                )
             )
-        )
-        if left and self.open_until:
-            self.open_until = time.monotonic() + max(left / 1000, 0.001)
-        return float(left or 0) / 1000
+        except BaseException:
+            self.give_back()
+            raise
+        finally:
+            self.asking = None
+            answered.set()
+        if not left:
+            self.prober = call
+            return 0.0
+        if self.open_until:
+            self.open_until = time.monotonic() + left / 1000
+        return float(left) / 1000
 
     def learn(self, left: float | None) -> None:
         """Take over what Redis says: the seconds of rest that are left, None where it is closed."""
@@ -222,48 +217,6 @@ def _resting(seconds: float) -> CircuitOpen:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A breaker that is open, for people: which credential's, why, and for how many seconds yet.
-
-    With no seconds left the next call tries the system.
-    """
-
-    credential: str
-    reason: str
-    seconds: float
-
-
-def opened_of(tenant_id: UUID, connection_id: UUID) -> list[Opened]:
-    """A connection's open breakers, of all workers; empty where Redis is away. For threads."""
-    return opened_among(tenant_id, [connection_id])[connection_id]
-
-
-def opened_among(tenant_id: UUID, connection_ids: Iterable[UUID]) -> dict[UUID, list[Opened]]:
-    """The open breakers of several connections of a tenant, asked for in one round trip. For threads."""
-    ids = list(connection_ids)
-    found: dict[UUID, list[Opened]] = {connection_id: [] for connection_id in ids}
-    if not ids:
-        return found
-    try:
-        pipe = sync_client().pipeline(transaction=False)
-        for connection_id in ids:
-            pipe.hgetall(key_of(tenant_id, connection_id))
-        pipe.time()
-        *stored, (seconds, micros) = pipe.execute()
-    except (redis.RedisError, OSError):
-        return found
-    now = seconds * 1000 + micros // 1000
-    for connection_id, fields in zip(ids, stored, strict=True):
-        for name, value in fields.items():
-            credential, _, what = name.decode().rpartition(":")
-            if what == "until":
-                reason = fields.get(f"{credential}:reason".encode(), b"").decode()
-                left = max(0.0, (int(float(value)) - now) / 1000)
-                found[connection_id].append(Opened(credential, reason, left))
-    return found
-
-
 def reset(tenant_id: UUID, connection_id: UUID) -> None:
     """Close a connection's breakers in every worker: an admin has mended the system. For threads."""
     try:
@@ -288,11 +241,6 @@ def _heard(tenant_id: UUID, body: dict[str, Any]) -> None:
             breaker._close()
     if rest and credential is not None and not affected:
         breaker_of(tenant_id, connection_id, credential)._open(rest)
-
-
-def key_of(tenant_id: UUID, connection_id: UUID) -> str:
-    """The hash of a connection's breakers."""
-    return tenant_key(tenant_id, ROOM, connection_id.hex)
 
 
 bus.subscribe(KIND, _heard)

@@ -22,6 +22,14 @@ def some_connection(**network: Any) -> ConnectionRef:
     )  # fmt: skip
 
 
+async def until(check: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, "it never happened"
+        await asyncio.sleep(0.005)
+
+
 @dataclass
 class Ctx:
     """As much of a call's context as a client needs; a new identity each time, unless one is given."""

@@ -1,7 +1,6 @@
 import gzip
 import json
 import time
-from email.utils import formatdate
 
 import pytest
 
@@ -12,14 +11,12 @@ from connectors.errors import (
     InvalidInput,
     NotFound,
     NotPermitted,
-    RateLimited,
     TimedOut,
     UpstreamError,
 )
-from connectors.upstream.client import Client, Request
+from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
-from tests.upstream.conftest import some_connection
-from tests.upstream.faulty import answer, faulty, half, reset, silence
+from tests.upstream.faulty import answer, faulty, silence
 
 READ = Request("GET", "things", Kind.READ)
 PUT = Request("PUT", "things/1", Kind.REPEATABLE, json={"a": 1})
@@ -45,71 +42,6 @@ async def outcome(client, ctx, request):
         return type(error)
 
 
-@pytest.mark.parametrize(
-    ("request_", "script", "expected", "sent"),
-    [
-        (READ, [reset], 200, 2),
-        (READ, [half], 200, 2),
-        (READ, [silence], 200, 2),
-        (READ, [answer(500)], 200, 2),
-        (READ, [answer(502), answer(504)], 200, 3),
-        (READ, [answer(429, retry_after="0")], 200, 2),
-        (READ, [answer(503), answer(503), answer(503)], UpstreamError, 3),
-        (READ, [answer(404)], NotFound, 1),
-        (PUT, [reset], 200, 2),
-        (PUT, [reset, reset], ConnectionFailed, 2),
-        (PUT, [answer(502)], 200, 2),
-        (PUT, [answer(500)], UpstreamError, 1),
-        (PUT, [answer(503)], UpstreamError, 1),
-        (PUT, [answer(503, retry_after="0")], 200, 2),
-        (CREATE, [reset], ConnectionFailed, 1),
-        (CREATE, [half], ConnectionFailed, 1),
-        (CREATE, [silence], TimedOut, 1),
-        (CREATE, [answer(500)], UpstreamError, 1),
-        (CREATE, [answer(502)], UpstreamError, 1),
-        (CREATE, [answer(504)], UpstreamError, 1),
-        (CREATE, [answer(503)], UpstreamError, 1),
-        (CREATE, [answer(503, retry_after="0")], 200, 2),
-        (CREATE, [answer(429)], 200, 2),
-    ],
-)
-async def test_a_request_is_sent_again_only_where_that_does_no_harm(
-    client, double, ctx, request_, script, expected, sent
-):
-    double.script = list(script)
-    assert await outcome(client, ctx, request_) == expected
-    assert len(double.came) == sent
-
-
-async def test_a_system_that_refuses_connections_is_tried_three_times_whatever_the_request(ctx):
-    async with faulty() as gone:
-        url = gone.url
-    for request in (READ, PUT, CREATE):
-        client = Client(some_connection(), url)
-        with pytest.raises(ConnectionFailed) as caught:
-            await client.send(ctx(), request)
-        assert caught.value.retryable
-        await client.aclose()
-
-
-async def test_the_second_deletion_that_finds_nothing_is_a_success(client, double, ctx):
-    double.script = [reset, answer(404)]
-    gone = await client.send(ctx(), Request("DELETE", "things/1", Kind.REPEATABLE))
-    assert (gone.status, gone.attempts) == (404, 2)
-    double.script = [answer(404)]
-    with pytest.raises(NotFound):
-        await client.send(ctx(), Request("DELETE", "things/1", Kind.REPEATABLE))
-
-
-async def test_codes_that_the_connector_knows_as_nothing_done_are_repeated(client, double, ctx):
-    locked = Request("POST", "things", Kind.ONCE, json={}, before_commit=lambda got: b"LOCK" in got.body)
-    double.script = [answer(400, b"UNABLE_TO_LOCK_ROW")]
-    assert (await client.send(ctx(), locked)).attempts == 2
-    double.script = [answer(400, b"other")]
-    with pytest.raises(InvalidInput, match="other"):
-        await client.send(ctx(), locked)
-
-
 async def test_a_refused_credential_is_renewed_once_and_the_request_repeated(client, double, ctx):
     tokens = Tokens()
     double.script = [answer(401)]
@@ -119,18 +51,6 @@ async def test_a_refused_credential_is_renewed_once_and_the_request_repeated(cli
     with pytest.raises(AuthenticationFailed) as caught:
         await client.send(ctx(), CREATE, tokens)
     assert SECRET not in str(caught.value.as_dict())
-
-
-async def test_who_asks_for_more_patience_than_the_call_has_gets_a_time_to_come_back(client, double, ctx):
-    double.script = [answer(429, retry_after="30")]
-    with pytest.raises(RateLimited) as caught:
-        await client.send(ctx(seconds=100), READ)
-    assert caught.value.retry_after == 30
-    double.script = [answer(503, retry_after=formatdate(time.time() + 10, usegmt=True))]
-    with pytest.raises(RateLimited) as caught:
-        await client.send(ctx(seconds=2), READ)
-    assert 8 < caught.value.retry_after <= 10
-    assert len(double.came) == 2
 
 
 async def test_repetitions_stop_when_too_many_calls_need_them(client, double, ctx):

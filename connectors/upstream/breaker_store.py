@@ -1,0 +1,82 @@
+"""What Redis has of breakers: the scripts that change it, and reading it for people."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import redis
+
+from common.redis import sync_client, tenant_key
+
+ROOM: Final = "breaker"
+
+# A connection's breakers are one hash; fields are "<credential>:<what>". Times are the server's.
+FAILED: Final = """
+local n = redis.call('HINCRBY', KEYS[1], ARGV[1] .. ':n', 1)
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+if n < tonumber(ARGV[2]) and ARGV[4] == '0' then return 0 end
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+redis.call('HSET', KEYS[1], ARGV[1] .. ':until', now + ARGV[3], ARGV[1] .. ':reason', ARGV[6])
+redis.call('HDEL', KEYS[1], ARGV[1] .. ':probe')
+return 1
+"""
+PROBE: Final = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local at = tonumber(redis.call('HGET', KEYS[1], ARGV[1] .. ':until') or '0')
+if at > now then return at - now end
+local probe = tonumber(redis.call('HGET', KEYS[1], ARGV[1] .. ':probe') or '0')
+if probe > now then return probe - now end
+redis.call('HSET', KEYS[1], ARGV[1] .. ':probe', now + ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 0
+"""
+
+
+def key_of(tenant_id: UUID, connection_id: UUID) -> str:
+    """The hash of a connection's breakers."""
+    return tenant_key(tenant_id, ROOM, connection_id.hex)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A breaker that is open, for people: which credential's, why, and for how many seconds yet.
+
+    With no seconds left the next call tries the system.
+    """
+
+    credential: str
+    reason: str
+    seconds: float
+
+
+def opened_of(tenant_id: UUID, connection_id: UUID) -> list[Opened]:
+    """A connection's open breakers, of all workers; empty where Redis is away. For threads."""
+    return opened_among(tenant_id, [connection_id])[connection_id]
+
+
+def opened_among(tenant_id: UUID, connection_ids: Iterable[UUID]) -> dict[UUID, list[Opened]]:
+    """The open breakers of several connections of a tenant, asked for in one round trip. For threads."""
+    ids = list(connection_ids)
+    found: dict[UUID, list[Opened]] = {connection_id: [] for connection_id in ids}
+    if not ids:
+        return found
+    try:
+        pipe = sync_client().pipeline(transaction=False)
+        for connection_id in ids:
+            pipe.hgetall(key_of(tenant_id, connection_id))
+        pipe.time()
+        *stored, (seconds, micros) = pipe.execute()
+    except (redis.RedisError, OSError):
+        return found
+    now = seconds * 1000 + micros // 1000
+    for connection_id, fields in zip(ids, stored, strict=True):
+        for name, value in fields.items():
+            credential, _, what = name.decode().rpartition(":")
+            if what == "until":
+                reason = fields.get(f"{credential}:reason".encode(), b"").decode()
+                left = max(0.0, (int(float(value)) - now) / 1000)
+                found[connection_id].append(Opened(credential, reason, left))
+    return found
