@@ -1,4 +1,4 @@
-"""The app of connections; tells the room below what to clean up when a tenant goes."""
+"""The app of connections; tells the rooms below what to do for it when something goes."""
 
 from django.apps import AppConfig
 
@@ -9,8 +9,11 @@ class ConnectorsApp(AppConfig):
     name = "connectors"
 
     def ready(self) -> None:
-        """Have connections release what they keep outside the database when their tenant is deleted."""
+        """Release what connections keep elsewhere when their tenant is deleted; count events before they go."""
+        from audit.retention import before_removal
         from connectors.services import release_tenant
+        from connectors.usage import roll_up
         from tenants.services import on_tenant_delete
 
         on_tenant_delete(release_tenant)
+        before_removal(roll_up)

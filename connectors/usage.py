@@ -13,13 +13,15 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, Max, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.events import ASKED
 from audit.models import AuditEvent, AuditHead
 from connectors.models import UsageCursor, UsageDay
+from tenants.errors import InvalidValue
 from tenants.models import Tenant
 
 ROLL_UP_S: Final = 300  # how often
@@ -83,7 +85,7 @@ def _count_batch(tenant_id: UUID, batch: int) -> int:
 
 def _counted_by_key(rows: Iterable[tuple[Any, ...]], zone: ZoneInfo) -> dict[Key, Count]:
     found: dict[Key, Count] = {}
-    for _seq, kind, phase, outcome, at_us, connection, tool, principal, name, cache, duration in rows:
+    for _number, kind, phase, outcome, at_us, connection, tool, principal, name, cache, duration in rows:
         if kind != AuditEvent.Kind.CALL or phase != AuditEvent.Phase.DONE or outcome == ASKED:
             continue
         day = datetime.fromtimestamp(at_us / 1e6, UTC).astimezone(zone).date()
@@ -125,3 +127,100 @@ def usage_purge() -> int:
     """Remove counts older than two years, of all tenants; returns how many rows went."""
     oldest = timezone.now().date() - timedelta(days=KEPT_DAYS)
     return int(UsageDay.unscoped.filter(day__lt=oldest).delete()[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days of a tenant's calendar, the first and the last included."""
+
+    first: date
+    last: date
+
+    @classmethod
+    def read(cls, tenant: Tenant, first: str | None, last: str | None) -> "Period":
+        """What somebody wrote as ``2026-01-31``; the last 30 days where nothing is said.
+
+        Raises InvalidValue naming ``from`` or ``to``.
+        """
+        today = timezone.now().astimezone(ZoneInfo(tenant.time_zone)).date()
+        end = _day("to", last) or today
+        begin = _day("from", first) or end - timedelta(days=29)
+        if begin > end:
+            raise InvalidValue(_("The first day is after the last one."), "from")
+        if (end - begin).days > KEPT_DAYS:
+            raise InvalidValue(_("Choose at most two years."), "from")
+        return cls(begin, end)
+
+    def days(self) -> list[date]:
+        """Every day of it."""
+        return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
+
+
+def _day(name: str, text: str | None) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidValue(_("Write a day such as 2026-01-31."), name) from None
+
+
+@dataclass(slots=True)
+class Use:
+    """The use of one day, tool, connection or principal: calls, how they ended, and how long they took."""
+
+    key: str
+    label: str
+    calls: int = 0
+    errors: int = 0
+    denied: int = 0
+    cached: int = 0
+    duration_us: int = 0
+
+    @property
+    def mean_ms(self) -> float:
+        """Milliseconds of a call, on average."""
+        return round(self.duration_us / self.calls / 1000, 1) if self.calls else 0.0
+
+
+WAYS: Final = {
+    "day": ("day",),
+    "tool": ("connection", "tool"),
+    "connection": ("connection",),
+    "principal": ("principal_id",),
+}
+
+
+def usage_of(tenant: Tenant, period: Period, by: str) -> list[Use]:
+    """A tenant's use in a period: by ``day`` (every day, in order), else the most used first.
+
+    Raises InvalidValue for another ``by``.
+    """
+    if by not in WAYS:
+        raise InvalidValue(_("Write by=%(ways)s.") % {"ways": ", ".join(WAYS)}, "by")
+    rows = (
+        UsageDay.objects.for_tenant(tenant)
+        .filter(day__gte=period.first, day__lte=period.last)
+        .order_by()
+        .values(*WAYS[by])
+        .annotate(name=Max("principal_name"), **{f"sum_{field}": Sum(field) for field in _COUNTS})
+    )
+    found = []
+    for row in rows:
+        key = ":".join(str(row[field]) for field in WAYS[by])
+        label = row["name"] or key if by == "principal" else key
+        found.append(Use(key, label, *(row[f"sum_{field}"] for field in _COUNTS)))
+    if by != "day":
+        return sorted(found, key=lambda use: (-use.calls, use.label))
+    by_day = {use.key: use for use in found}
+    days = [day.isoformat() for day in period.days()]
+    return [by_day.get(day) or Use(day, day) for day in days]
+
+
+def total_of(uses: Iterable[Use]) -> Use:
+    """All of them together."""
+    total = Use("", "")
+    for use in uses:
+        for field in _COUNTS:
+            setattr(total, field, getattr(total, field) + getattr(use, field))
+    return total
