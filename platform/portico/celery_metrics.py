@@ -26,8 +26,10 @@ MAX_BEGUN = 10_000
 @worker_process_init.connect
 def _begin(**_: Any) -> None:
     """Tell the figures of the worker and of each of its processes."""
+    from portico import error_reports
     from portico.metrics import begin
 
+    error_reports.start("worker")
     begin("worker")
 
 

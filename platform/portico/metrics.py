@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from audit.failures import failures
 from common import metrics
 from common.bus import bus
+from common.metrics.figures import Figures
 from common.metrics.tables import OTHER, Key
 from common.writer import writer
 from connectors.upstream import breaker
@@ -37,6 +38,11 @@ def _open_breakers() -> Mapping[Key, float]:
 
 def _streams() -> Mapping[Key, float]:
     return {(tenant_id.hex,): number for tenant_id, number in streams.open_by_tenant().items()}
+
+
+def streams_of(found: Figures) -> dict[str, int]:
+    """Open streams of this machine's processes, by the hexadecimal id of their tenant."""
+    return {key[0]: int(number) for key, number in found.samples[TENANTS_STREAMS].items()}
 
 
 async def prometheus(request: HttpRequest) -> HttpResponse:
