@@ -1,6 +1,7 @@
 """What a running call is given: the implementation of :class:`connectors.base.Context`."""
 
 import asyncio
+import copy
 import hmac
 import json
 from collections.abc import Awaitable, Mapping
@@ -42,6 +43,7 @@ class CallContext:
         "_token",
         "_trace",
         "_view",
+        "asked",
         "caller",
         "connection",
         "deadline",
@@ -71,6 +73,7 @@ class CallContext:
         self._call_id = call_id
         self._onward: dict[str, str] | None = None
         self._identity: str | None = None
+        self.asked = False  # whether the result may rest on what this caller's client was asked
         self.remembered: list[tuple[str, Mapping[str, Any], Any]] = []
         self._token = token_for(view, tokens) if tokens else None
 
@@ -90,14 +93,18 @@ class CallContext:
     @property
     def state(self) -> Any:
         """What an earlier round of this call kept."""
-        return self._channel.kept()
+        kept = self._channel.kept()
+        self.asked = self.asked or kept is not None
+        return kept
 
     async def elicit(self, message: str, schema: dict[str, Any], *, key: str = "answer") -> Answer:
         """Ask the person behind the client."""
+        self.asked = True
         return Answer.of((await self._channel.ask({key: Elicit(message, schema)}))[key])
 
     async def ask(self, requests: Mapping[str, Ask], *, state: Any = None) -> dict[str, dict[str, Any]]:
         """Put several questions at once."""
+        self.asked = True
         return await self._channel.ask(requests, state)
 
     def trace_headers(self) -> Mapping[str, str]:
@@ -139,6 +146,17 @@ class CallContext:
             self.caller.principal_id if personal else None,
             stored=self._token is None and mode != Connection.CredentialMode.NONE,
         )
+
+    def for_tokens(self, deadline: float) -> "CallContext":
+        """This call as it asks for a token: with a deadline, a breaker and pauses of its own.
+
+        A caller that has little time must not end the exchange of a refresh token; and the call
+        that may try whether the system is back must be able to get a token first.
+        """
+        own = copy.copy(self)
+        own.deadline = deadline
+        own._identity = f"{self.identity}.token"
+        return own
 
     def _demand_own(self) -> None:
         if self.caller.actor is not None and self.caller.actor.principal_id != self.caller.principal_id:

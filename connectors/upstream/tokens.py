@@ -9,7 +9,6 @@ which the system has exchanged is lost to nobody. No transaction is open meanwhi
 
 import asyncio
 import contextlib
-import copy
 import logging
 import time
 import traceback
@@ -195,8 +194,7 @@ async def _fetched(
     ctx: Context, source: TokenSource, credential: Mapping[str, Any], former: Token | None
 ) -> Token:
     """What the system gives; nothing that goes wrong tells a secret."""
-    own = copy.copy(ctx)
-    own.deadline = time.monotonic() + FETCH_S  # the caller's may be too near: a lost answer is a lost token
+    own = cast("CallContext", ctx).for_tokens(time.monotonic() + FETCH_S)
     try:
         async with asyncio.timeout(FETCH_S):
             return await source.fetch(own, credential, former)
