@@ -38,15 +38,26 @@ def run_in_loop(work: Coroutine[Any, Any, T]) -> T:
     def begin() -> None:
         task = loop.create_task(work)
         begun.append(task)
-        task.add_done_callback(lambda _: ended.set())
+        task.add_done_callback(end)
 
-    loop.call_soon_threadsafe(begin)
+    def end(task: "asyncio.Task[T]") -> None:
+        if not task.cancelled():
+            task.exception()  # it is known, also where nobody waits any more
+        ended.set()
+
+    def cancel() -> None:
+        if begun:
+            begun[0].cancel()
+        else:  # interrupted before it was handed over
+            work.close()
+            ended.set()
+
     try:
+        loop.call_soon_threadsafe(begin)
         ended.wait()
     except BaseException:
-        loop.call_soon_threadsafe(lambda: begun[0].cancel())
-        if ended.wait(CANCEL_S) and not begun[0].cancelled():
-            begun[0].exception()  # it is known: nobody shall be told that nobody asked
+        loop.call_soon_threadsafe(cancel)
+        ended.wait(CANCEL_S)
         raise
     return begun[0].result()
 

@@ -31,7 +31,7 @@ class BoundedTask(Task):  # type: ignore[misc]
             return
         with contextlib.suppress(redis.RedisError, OSError):
             key = f"portico:celery-lost:{task_id}"
-            if sync_client().incr(key) > MAX_LOST:
+            if sync_client().incr(key) >= MAX_LOST:
                 raise WorkersLostError(f"{MAX_LOST} workers died over {self.name}; it is not done again.")
             sync_client().expire(key, 86_400)
 

@@ -114,6 +114,8 @@ _options: dict[str, Any] = {
         "probes that are due": _every(30.0, "connectors.tasks.queue_due_probes"),
         "alerts that are due": _every(30.0, "connectors.tasks.queue_due_alerts"),
         "purge of old health": _at("connectors.tasks.purge_health", 43_200, hour="3", minute="40"),
+        "tokens that end soon": _every(60.0, "connectors.tasks.queue_due_tokens"),
+        "purge of repeated calls": _every(300.0, "connectors.tasks.purge_idempotent"),
         "warm-ups that are due": _every(30.0, "connectors.tasks.queue_due_warm_ups"),
         "roll-up of use": _at("connectors.tasks.queue_usage_roll_ups", 300, minute="*/5"),
         "purge of old use": _at("connectors.tasks.purge_usage", 43_200, hour="4", minute="10"),
