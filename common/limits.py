@@ -1,7 +1,8 @@
 """Counting what may happen only so often, over all processes: attempts to sign in, one count each.
 
-Calls of tools owe to several limits at once: :mod:`connectors.limiting`. Here the moving window is kept by the ``limits`` library in Redis; while Redis is away each
-process counts for itself, which the log says once per outage.
+Calls of tools owe to several limits at once: that is :mod:`connectors.limiting`. Here the moving
+window is kept by the ``limits`` library in Redis; while Redis is away each process counts for
+itself, which the log says once per outage.
 """
 
 import logging

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from connectors import registry
 from connectors.alerts.services import alert_target_create
-from connectors.services import endpoint_create, permission_set
+from connectors.services import endpoint_create, limit_create, permission_set
 from tenants import services
 from tests.factories import (
     SYSTEM,
@@ -78,6 +78,9 @@ def furnish() -> Side:
     side.things["endpoint"] = endpoint_create(tenant=tenant, slug="desk", name=unique("desk"), actor=SYSTEM)
     side.things["alerttarget"], side.things["signing"] = alert_target_create(
         tenant=tenant, kind="webhook", name=unique("hook"), address="https://hooks.example.com/x", actor=SYSTEM
+    )
+    side.things["usagelimit"] = limit_create(
+        tenant=tenant, calls=9, period="day", key=side.things["accesskey"].pk, actor=SYSTEM
     )
     side.things["tenant"] = tenant
     return side

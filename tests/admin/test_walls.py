@@ -63,7 +63,7 @@ def test_the_walk_finds_the_pages_of_every_tenant_model() -> None:
     assert {
         "tenants.tenant", "tenants.membership", "tenants.serviceaccount", "tenants.invitation",
         "tenants.accesskey", "connectors.connection", "connectors.toolpermission", "connectors.endpoint",
-        "connectors.alerttarget",
+        "connectors.alerttarget", "connectors.usagelimit",
         "audit.auditevent",
     } <= models  # fmt: skip
 

@@ -23,6 +23,7 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         "Tools",
         [
             ("Connections", "cable", "connectors_connection_changelist", "connectors.connection"),
+            ("Limits", "speed", "connectors_usagelimit_changelist", "connectors.usagelimit"),
             ("Alerts", "notifications", "connectors_alerttarget_changelist", "connectors.alerttarget"),
             (
                 "Permissions",
