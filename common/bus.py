@@ -49,6 +49,7 @@ class Bus:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self.connected = threading.Event()  # for health and tests: the subscription stands
+        self.times = 0  # how often it was made: what came before the last time may have gaps
         self._identity = ""
         self._pid = 0
 
@@ -130,6 +131,7 @@ class Bus:
                         if message is None:
                             continue
                         if message["type"] == "psubscribe":
+                            self.times += 1
                             self.connected.set()
                         elif message["type"] == "pmessage":
                             self._take(bytes(message["channel"]), bytes(message["data"]))

@@ -156,7 +156,8 @@ class _Call:
                 run = partial(self.execute, context, timeout)
                 return await once(self.caller, entry, self.arguments, info.idempotency_key, run)
         elif entry.connection.caches and (plan := plan_of(entry, context, self.arguments)) is not None:
-            return await through(plan, context, partial(self.execute, context, timeout))
+            run = partial(self.execute, context, timeout)
+            return await through(plan, context, run, refresh=info.refresh)
         return await self.execute(context, timeout)
 
     async def execute(self, context: CallContext, timeout: float) -> ToolResult:
@@ -172,8 +173,10 @@ class _Call:
                 if debit is not None:
                     await give_back(debit)
                 raise ServiceUnavailable(executed=False) from error
-        if debit is not None and debit.waited:
-            timeout = max(0.05, round(context.deadline - time.monotonic(), 2))
+        started = time.monotonic()
+        left = context.deadline - started
+        if left < timeout - 0.05:  # it waited for its turn or for an equal call
+            timeout = max(0.05, round(left, 2))
         ok = False
         try:
             result = await self.run(context, timeout)
@@ -184,7 +187,7 @@ class _Call:
             raise
         finally:
             if spec.writes and entry.connection.caches:  # a write that failed may have taken effect
-                await wrote(entry, context, self.arguments, ok=ok)
+                await wrote(entry, context, self.arguments, ok=ok, took_s=time.monotonic() - started)
         return result
 
     async def run(self, context: CallContext, timeout: float) -> ToolResult:

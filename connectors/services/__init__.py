@@ -1,5 +1,6 @@
 """Changing what a tenant has configured: one transaction each, version bump, audit row last."""
 
+from connectors.services.cache import cache_clear, cache_stats
 from connectors.services.checks import connection_check
 from connectors.services.connections import (
     connection_create,
@@ -20,6 +21,8 @@ from connectors.services.limits import limit_create, limit_delete, limit_facts, 
 from connectors.services.permissions import permission_set, switch_set
 
 __all__ = [
+    "cache_clear",
+    "cache_stats",
     "connection_check",
     "connection_create",
     "connection_delete",

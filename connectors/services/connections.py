@@ -17,6 +17,7 @@ from connectors.registry import UnknownConnectorError, connector_class
 from connectors.services._shared import class_of, lock_tenant, locked, validated
 from connectors.services.credentials import store_credential
 from connectors.snapshot import connection_ref
+from connectors.upstream.cache.forgetting import forget_now
 from tenants.changes import tenant_changed
 from tenants.errors import AlreadyThere, InvalidValue
 from tenants.models import Tenant
@@ -170,6 +171,8 @@ def release_tenant(tenant: Tenant) -> None:
 
 
 def _release_on_commit(row: Connection, tenant: Tenant) -> None:
+    tenant_id, connection_id = tenant.pk, row.pk
+    transaction.on_commit(lambda: forget_now(tenant_id, connection_id), robust=True)
     try:
         cls = connector_class(row.connector)
     except UnknownConnectorError:

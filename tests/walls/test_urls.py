@@ -42,6 +42,7 @@ PUBLIC = {
 # Addresses without a tenant in their path, for which the caller decides what is shown.
 OF_THE_CALLER = {
     "api/v1/health",
+    "api/v1/cache/clear",
     "api/health",
     "api/v1/status/<slug:connection>",
     "api/v1/tenants",

@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -18,6 +19,7 @@ from connectors.registry import UnknownConnectorError, connector_class, connecto
 from portico.admin.acting import MYSELF, actor_of, caller_for
 from portico.admin.badges import badge
 from portico.admin.base import SERVICE_ERRORS, ServiceAdmin
+from portico.admin.breakers import breaker_view, mark_resting, resting_context
 from portico.admin.connection_form import ConnectionForm
 from portico.admin.connection_health import health_panel
 from portico.admin.current import seat_of
@@ -39,6 +41,10 @@ def tested_check(obj: Connection) -> HealthCheck | None:
     """The last test's answer, None before the first."""
     check: HealthCheck | None = getattr(obj, "health", None)
     return check if check is not None and check.tested else None
+
+
+def _keeps(cls: type[Connector]) -> bool:
+    return any(spec.cache != "-" for spec in cls.tools.values())
 
 
 def facts(cls: type[Connector]) -> dict[str, Any]:
@@ -64,6 +70,7 @@ class ConnectionAdmin(ServiceAdmin):
     search_fields = ("name", "slug", "connector")
     ordering = ("slug",)
     list_select_related = ("health",)
+    list_before_template = "portico/kept_results.html"
     delete_notice = "Its credentials, switches and the data that it keeps are deleted. Its audit events stay."
 
     @display(description="Last test")
@@ -79,13 +86,18 @@ class ConnectionAdmin(ServiceAdmin):
         """Whether its tools are offered, and all of them."""
         if not obj.enabled:
             return badge("switched off", "warn")
+        if getattr(obj, "rests", False):
+            return badge("calls rest", "bad")
         return badge("read-only", "info") if obj.read_only else badge("yes", "ok")
 
     def get_urls(self) -> list[URLPattern]:
         """Test, tools and a tool's page beside Django's pages."""
         wrap, name = self.admin_site.admin_view, "connectors_connection"
         return [
+            path("forget/", wrap(self.forget_all_view), name=f"{name}_forget_all"),
+            path("<path:object_id>/forget/", wrap(self.forget_view), name=f"{name}_forget"),
             path("<path:object_id>/check/", wrap(self.check_view), name=f"{name}_check"),
+            path("<path:object_id>/breaker/", wrap(self.breaker_view), name=f"{name}_breaker"),
             path("<path:object_id>/mine/", wrap(self.mine_view), name=f"{name}_mine"),
             path("<path:object_id>/credential/", wrap(self.credential_view), name=f"{name}_credential"),
             path("<path:object_id>/tools/<slug:tool>/", wrap(self.tool_view), name=f"{name}_tool"),
@@ -195,6 +207,8 @@ class ConnectionAdmin(ServiceAdmin):
             "credential_url": self.url("credential", obj.pk),
             "has_credential": cls.Credentials is not None and bool(services.credential_fields(obj)),
             "tool_count": len(cls.tools),
+            **resting_context(self, obj),
+            "forget_url": self.url("forget", obj.pk) if _keeps(cls) else "",
         }
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
@@ -208,6 +222,49 @@ class ConnectionAdmin(ServiceAdmin):
         result = async_to_sync(services.connection_check)(obj, caller=caller_for(request, MYSELF))
         (messages.success if result.ok else messages.error)(request, f"{obj}: {result.message}")
         return HttpResponseRedirect(self.url("change", obj.pk))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """The list, and above it what is kept of the tenant's results."""
+        tenant = seat_of(request).tenant
+        kept: dict[str, Any] = {}
+        if tenant is not None and self.has_change_permission(request):
+            kept = dict(services.cache_stats(tenant.pk))
+            kept |= {"percent": round((kept["rate"] or 0) * 100), "url": self.url("forget_all")}
+            kept["tenant"] = tenant.pk
+        answer: TemplateResponse = super().changelist_view(request, {**(extra_context or {}), "kept": kept})
+        return answer
+
+    def forget_all_view(self, request: HttpRequest) -> HttpResponse:
+        """Forget what is kept of all the tenant's results (POST)."""
+        if request.method != "POST" or not self.has_change_permission(request):
+            raise PermissionDenied
+        self.demand_same_tenant(request)
+        self._forget(request, None)
+        return HttpResponseRedirect(self.url("changelist"))
+
+    def forget_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Forget what is kept of the connection's results (POST)."""
+        obj = self._changeable(request, object_id)
+        self._forget(request, obj)
+        return HttpResponseRedirect(self.url("change", obj.pk))
+
+    def _forget(self, request: HttpRequest, obj: Any | None) -> None:
+        try:
+            count = services.cache_clear(seat_of(request).here, obj, actor=actor_of(request))
+        except SERVICE_ERRORS as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"{obj or 'All connections'}: {count} kept results are forgotten.")
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list's rows, each of which knows whether its calls rest."""
+        return mark_resting(request, super().get_changelist_instance(request))
+
+    def breaker_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Close the connection's breakers (POST)."""
+        return breaker_view(self, request, self._changeable(request, object_id))
 
     def credential_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Forget the stored credential (POST)."""

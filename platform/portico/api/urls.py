@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from portico.api import (
     alerts,
     audit,
+    cache,
     clients,
     connections,
     endpoints,
@@ -24,6 +25,7 @@ v1 = [
     path("health", health.Health.as_view()),
     path("metrics", metrics.Metrics.as_view()),
     path("status/<slug:connection>", status.ConnectionStatus.as_view()),
+    path("cache/clear", cache.CacheClear.as_view()),
     path("connector-types", connections.ConnectorTypes.as_view()),
     path("connector-types/<slug:connector>", connections.ConnectorType.as_view()),
     path("tenants", tenants.Tenants.as_view()),
