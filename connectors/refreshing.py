@@ -52,10 +52,10 @@ def refresh_token(tenant_id: UUID, credential_id: UUID) -> Outcome:
 
 
 async def _refreshed(tenant_id: UUID, credential_id: UUID) -> Outcome:
-    found = await in_db(_row_and_principal, tenant_id, credential_id)
+    found = await in_db(_row_and_holder, tenant_id, credential_id)
     if found is None:
         return "gone"
-    row, principal = found
+    row, holder = found
     try:
         snapshot = await snapshot_of(tenant_id)
     except TenantGoneError:
@@ -64,9 +64,10 @@ async def _refreshed(tenant_id: UUID, credential_id: UUID) -> Outcome:
     source = view.connector.token_source() if view is not None else None
     if view is None or source is None:
         return "gone"
-    caller = caller_of(principal, via="task") if principal is not None else _nobody(snapshot.tenant)
     request_id = f"token-{uuid.uuid4().hex[:12]}"
-    context = CallContext(caller, view, Channel(), request_id, time.monotonic() + FETCH_S * 2)
+    context = CallContext(
+        holder or _nobody(snapshot.tenant), view, Channel(), request_id, time.monotonic() + FETCH_S * 2
+    )
     place = context.token_place()
     if not place.stored or place.principal_id != row.principal_id:
         return "gone"  # the connection's kind of credential is another now
@@ -79,14 +80,15 @@ async def _refreshed(tenant_id: UUID, credential_id: UUID) -> Outcome:
     return "failed" if token.is_due(timezone.now()) else "good"
 
 
-def _row_and_principal(tenant_id: UUID, credential_id: UUID) -> tuple[Credential, Principal | None] | None:
+def _row_and_holder(tenant_id: UUID, credential_id: UUID) -> tuple[Credential, Caller | None] | None:
+    """The token's row, and whose it is where it is not everybody's."""
     row = Credential.objects.for_tenant(tenant_id).filter(pk=credential_id, kind=KIND).first()
     if row is None:
         return None
     if row.principal_id is None:
         return row, None
-    principals = Principal.objects.for_tenant(tenant_id).select_related("tenant")
-    return row, principals.get(pk=row.principal_id)
+    principals = Principal.objects.for_tenant(tenant_id).select_related("tenant", "user")
+    return row, caller_of(principals.get(pk=row.principal_id), via="task")
 
 
 def _nobody(tenant: TenantRef) -> Caller:

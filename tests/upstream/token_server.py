@@ -17,7 +17,8 @@ SECRET = "planted-client-secret"
 class TokenServer:
     """``/token`` exchanges a refresh token (each is good once) or mints for a client's secret.
 
-    ``/things`` takes a valid access token alone; ``/barrier`` answers when two have come.
+    ``/things`` takes a valid access token alone; ``/barrier`` answers when two have come, and
+    ``/working`` opens the gate of the tokens when two have.
     """
 
     url: str = ""
@@ -32,6 +33,7 @@ class TokenServer:
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     on_use: Callable[[str], Awaitable[None]] | None = None
     came: int = 0
+    working: int = 0
     both: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -57,7 +59,7 @@ class TokenServer:
                     + text
                 )
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
@@ -68,6 +70,11 @@ class TokenServer:
             if self.came >= 2:
                 self.both.set()
             await self.both.wait()
+            return 200, {}
+        if path == "/working":
+            self.working += 1
+            if self.working >= 2:
+                self.gate.set()
             return 200, {}
         if path == "/token":
             return await self.token(dict(parse_qsl(body.decode())))
