@@ -19,6 +19,7 @@ from connectors.services.endpoints import (
 )
 from connectors.services.limits import limit_create, limit_delete, limit_facts, limit_update
 from connectors.services.permissions import permission_set, switch_set
+from connectors.services.warm_ups import warm_up_create, warm_up_delete, warm_up_facts, warm_up_update
 
 __all__ = [
     "cache_clear",
@@ -43,4 +44,8 @@ __all__ = [
     "release_tenant",
     "switch_set",
     "valid_settings",
+    "warm_up_create",
+    "warm_up_delete",
+    "warm_up_facts",
+    "warm_up_update",
 ]
