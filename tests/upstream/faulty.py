@@ -1,6 +1,7 @@
 """A server on a socket that answers as each request's script says, and remembers what came in."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,11 +53,16 @@ class Faulty:
     url: str = ""
     script: list[object] = field(default_factory=list)
     otherwise: bytes = answer(200)
+    decide: Callable[[Came], object] | None = None  # what to do with a request, instead of both
     came: list[Came] = field(default_factory=list)
     connections: int = 0
+    open: int = 0
+    most: int = 0  # connections that were open at one time
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open += 1
+        self.most = max(self.most, self.open)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 first, *lines = head.decode("latin-1").strip().split("\r\n")
@@ -64,7 +70,10 @@ class Faulty:
                 headers = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 self.came.append(Came(method, target, headers, body))
-                step = self.script.pop(0) if self.script else self.otherwise
+                if self.decide is not None:
+                    step = self.decide(self.came[-1])
+                else:
+                    step = self.script.pop(0) if self.script else self.otherwise
                 if isinstance(step, bytes):
                     writer.write(step)
                     await writer.drain()
@@ -74,15 +83,16 @@ class Faulty:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.open -= 1
             writer.close()
 
 
 @asynccontextmanager
-async def faulty() -> AsyncIterator[Faulty]:
+async def faulty(tls: ssl.SSLContext | None = None) -> AsyncIterator[Faulty]:
     """A running server."""
     double = Faulty()
-    server = await asyncio.start_server(double.serve, "127.0.0.1", 0)
-    double.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(double.serve, "127.0.0.1", 0, ssl=tls)
+    double.url = f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield double
     finally:
