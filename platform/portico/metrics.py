@@ -6,17 +6,22 @@ import platform
 from collections.abc import Mapping
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 
 from audit.failures import failures
 from common import metrics
 from common.bus import bus
-from common.metrics.figures import Figures
+from common.db import in_db
+from common.metrics.figures import Figures, figures
 from common.metrics.tables import OTHER, Key
 from common.writer import writer
 from connectors.upstream import breaker
+from connectors.upstream.cache.forgetting import sizes_of
 from mcp_endpoint import streams
+from tenants.models import Tenant
 
+MAX_TENANTS = 5_000  # whose caches are added up when Prometheus asks
 TENANTS_STREAMS = "streams"  # by tenant, for the API alone: Prometheus gets their sum
 
 
@@ -58,7 +63,8 @@ async def prometheus(request: HttpRequest) -> HttpResponse:
             content_type="text/plain",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    body, content_type = await asyncio.to_thread(exposed, request.headers.get("Accept", ""))
+    kept = await in_db(kept_results)
+    body, content_type = await asyncio.to_thread(exposed, request.headers.get("Accept", ""), kept)
     return HttpResponse(body, content_type=content_type, headers={"Cache-Control": "no-store"})
 
 
@@ -68,7 +74,16 @@ def _may(request: HttpRequest) -> bool:
     return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), wanted)
 
 
-def exposed(accept: str = "") -> tuple[bytes, str]:
+def kept_results() -> tuple[int, int]:
+    """How many results all tenants' caches hold and their bytes; nothing where that cannot be asked."""
+    try:
+        tenants = list(Tenant.objects.values_list("pk", flat=True)[:MAX_TENANTS])
+        return sizes_of(tenants)
+    except DatabaseError:
+        return 0, 0
+
+
+def exposed(accept: str = "", kept: tuple[int, int] = (0, 0)) -> tuple[bytes, str]:
     """The figures as text and its content type: OpenMetrics for who accepts it, else Prometheus's own."""
     from prometheus_client.exposition import choose_encoder
 
@@ -76,4 +91,6 @@ def exposed(accept: str = "") -> tuple[bytes, str]:
 
     encode, content_type = choose_encoder(accept)
     about = {"version": settings.PORTICO_VERSION, "python": platform.python_version()}
-    return encode(registry(about)), content_type
+    found = figures()
+    found.samples["cache_entries"][()], found.samples["cache_bytes"][()] = kept
+    return encode(registry(about, found)), content_type
