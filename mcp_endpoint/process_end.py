@@ -9,6 +9,8 @@ from common.bus import bus
 from common.db import shut_down_pool
 from common.redis import async_client, sync_client
 from common.writer import writer
+from connectors.upstream.cache.keeper import keeper
+from connectors.upstream.client import close_all
 from mcp_endpoint.client_counts import counts
 from tenants.changes import watcher
 
@@ -27,7 +29,9 @@ async def end_process(*more: Step) -> None:
         ("bus", lambda: asyncio.to_thread(bus.stop)),
         ("writer", lambda: asyncio.to_thread(writer.stop)),
         ("counts of clients", lambda: asyncio.to_thread(counts.flush)),
+        ("counts of kept results", lambda: asyncio.to_thread(keeper.stop)),
         *more,
+        ("clients of systems", close_all),
         ("redis", async_client().aclose),
         ("redis of threads", lambda: asyncio.to_thread(sync_client().close)),
         ("database pool", lambda: asyncio.to_thread(shut_down_pool)),

@@ -39,8 +39,10 @@ def database(django_db_setup: None, django_db_blocker: object) -> Iterator[None]
         yield
         from common.db import shut_down_pool
         from common.writer import writer
+        from connectors.upstream.cache.keeper import keeper
         from tenants.changes import watcher
 
+        keeper.stop()
         watcher.stop()
         writer.stop()
         shut_down_pool()

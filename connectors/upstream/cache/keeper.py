@@ -37,6 +37,7 @@ class Keeper:
         self._counts: dict[tuple[UUID, str], int] = {}
         self._owed: dict[UUID, set[str]] = {}
         self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
         self._away_until = 0.0
         self._away = False
 
@@ -116,12 +117,22 @@ class Keeper:
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="portico-cache", daemon=True)
+                self._stop = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._stop,), name="portico-cache", daemon=True
+                )
                 self._thread.start()
 
-    def _run(self) -> None:
-        while True:
-            time.sleep(EVERY_S)
+    def stop(self) -> None:
+        """Write what is left and end the thread."""
+        thread, self._thread = self._thread, None
+        self._stop.set()
+        if thread is not None:
+            thread.join(5)
+            self.flush()
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(EVERY_S):
             try:
                 self.flush()
             except Exception:
