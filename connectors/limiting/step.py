@@ -7,18 +7,16 @@ and asks again a second later; which counters served a call is part of its debit
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
-import redis
 from django.db import DatabaseError, InterfaceError
 
-from common import metrics
 from common.db import in_db
 from common.redis import async_client
 from connectors.errors import TimedOut
 from connectors.limiting import script
+from connectors.limiting.asking import Line
 from connectors.limiting.local import Counters
 from connectors.limiting.rules import Due, Limits
 from connectors.limiting.saying import refused
@@ -29,13 +27,9 @@ from connectors.recording import ServiceUnavailable
 from tenants.principals import Caller
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
-PATIENCE_S: Final = 1.0  # with Redis, for one answer
-REST_S: Final = 1.0  # between two tries while it is away
 MAX_WAIT_S: Final = 5.0  # for a connection's turn
 MARGIN_S: Final = 0.05  # of a call's time that waiting for its turn must leave
-AWAY: Final = (redis.RedisError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +50,7 @@ class Step:
     def __init__(self) -> None:
         self.counters = Counters()
         self.spent = Spent()
-        self.is_away = False
-        self._try_at = 0.0
+        self.line = Line(self._returned)
         self._seeding: dict[tuple[int, str], asyncio.Task[int]] = {}
         self._returning: set[asyncio.Task[None]] = set()
 
@@ -91,8 +84,8 @@ class Step:
         what = (debit.dues, limits.interval_key, limits.interval_ms, slot, debit.taken_ms)
         if debit.local:
             self.counters.give_back(*what)
-        elif not self._resting():
-            await self._ask(lambda: script.give_back(async_client(), *what))
+        elif not self.line.resting():
+            await self.line.ask(lambda: script.give_back(async_client(), *what))
 
     def give_back_later(self, debit: Debit) -> None:
         """As :meth:`give_back` of everything, for a call that was cancelled: nobody waits for it."""
@@ -107,8 +100,8 @@ class Step:
             patience = int(max(0.0, min(MAX_WAIT_S, left - MARGIN_S)) * 1_000)
             what = (dues, limits.interval_key, limits.interval_ms, patience)
             answer = None
-            if not self._resting():
-                answer = await self._ask(lambda what=what: script.take(async_client(), *what))
+            if not self.line.resting():
+                answer = await self.line.ask(lambda what=what: script.take(async_client(), *what))
             local = answer is None
             verdict = self.counters.take(*what) if answer is None else answer
             if not verdict.missing:
@@ -138,53 +131,12 @@ class Step:
             self.counters.seed(due.key, used)
         else:
             ends = due.month.ends
-            await self._ask(lambda: script.seed(async_client(), due.key, used, ends))
+            await self.line.ask(lambda: script.seed(async_client(), due.key, used, ends))
 
-    # -- Redis, while it is there ------------------------------------------------------------
-
-    def _resting(self) -> bool:
-        """Whether Redis is left alone for now; one caller a second is let through to try."""
-        if not self.is_away:
-            return False
-        now = time.monotonic()
-        if now < self._try_at:
-            return True
-        self._try_at = now + REST_S
-        return False
-
-    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T | None:
-        """The answer of Redis, None where there is none."""
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                answer = await question()
-        except AWAY as error:
-            self._lost(error)
-            return None
-        if self.is_away:
-            await self._found()
-        return answer
-
-    def _lost(self, error: Exception) -> None:
-        self._try_at = time.monotonic() + REST_S
-        if not self.is_away:
-            self.is_away = True
-            metrics.away("limits", True)
-            logger.warning(
-                "Redis is not reachable (%s): limits are counted per process until it is back",
-                type(error).__name__,
-            )
-
-    async def _found(self) -> None:
+    async def _returned(self) -> None:
         """Redis is back: tell it what months were debited meanwhile; windows forget it."""
-        self.is_away = False
-        metrics.away("limits", False)
-        logger.warning("Redis is back: limits are counted over all processes again")
         for key, cost in self.counters.settle().items():
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    await script.add(async_client(), key, cost)
-            except AWAY:  # gone again; what is lost here is an outage's calls of one month
-                return
+            await self.line.ask(lambda key=key, cost=cost: script.add(async_client(), key, cost))
 
 
 step = Step()

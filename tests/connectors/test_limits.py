@@ -526,11 +526,11 @@ async def test_without_redis_the_process_counts_and_with_it_again_everything_rec
     running["process"].kill()
     running["process"].wait()
     assert await spent(6) == 4  # counted anew, in this process
-    assert step.is_away
+    assert step.line.is_away
     said = [record.getMessage() for record in caplog.records if "Redis is not reachable" in record.message]
     assert len(said) == 1 and "per process" in said[0]
     running["process"] = start_server(folder, durable=True)
-    await eventually_async(lambda: spent(1), lambda: not step.is_away)
+    await eventually_async(lambda: spent(1), lambda: not step.line.is_away)
     assert [r for r in caplog.records if "Redis is back" in r.message]
     key = f"portico:{tenant.pk.hex}:limit:{month.pk.hex}:month:{month_of('Europe/Berlin').label}"
 
@@ -564,7 +564,7 @@ async def test_a_redis_that_hangs_holds_no_call_up(tenant, step, server):
         assert all(debit.local for debit in found)
     finally:
         os.kill(running["process"].pid, signal.SIGCONT)
-    await eventually_async(lambda: charge(caller, entry, time.monotonic() + 30), lambda: not step.is_away)
+    await eventually_async(lambda: charge(caller, entry, time.monotonic() + 30), lambda: not step.line.is_away)
 
 
 def test_the_use_of_limits_is_not_known_while_redis_is_away(tenant, monkeypatch, settings):
