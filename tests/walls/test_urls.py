@@ -11,8 +11,8 @@ from rest_framework.test import APIClient
 
 from connectors.alerts.services import alert_target_create
 from connectors.artifacts import artifact_save
-from connectors.models import AlertTarget, Connection, Endpoint, ToolPermission, ToolSwitch
-from connectors.services import endpoint_create, permission_set
+from connectors.models import AlertTarget, Connection, Endpoint, ToolPermission, ToolSwitch, UsageLimit
+from connectors.services import endpoint_create, limit_create, permission_set
 from portico.admin import site
 from tenants import services
 from tenants.models import AccessKey, Invitation, Principal, Tenant
@@ -97,13 +97,14 @@ def furnish() -> Side:
         data=b"d",
     )
     endpoint = endpoint_create(tenant=tenant, slug=unique("e"), actor=SYSTEM)
+    limit = limit_create(tenant=tenant, calls=9, period="day", actor=SYSTEM)
     target, _ = alert_target_create(
         tenant=tenant, kind="email", name=unique("a"), address="ops@example.com", actor=SYSTEM
     )
     things = {
         "memberships": owner.pk, "service-accounts": make_service_account(tenant).pk,
         "invitations": invitation.pk, "access-keys": key.pk, "connection": row.slug, "files": file.pk,
-        "endpoint": endpoint.slug, "alert-targets": target.pk,
+        "endpoint": endpoint.slug, "limits": limit.pk, "alert-targets": target.pk,
         "agent": make_member(tenant, "viewer").user.username,
     }  # fmt: skip
     return Side(
@@ -149,7 +150,16 @@ def state(tenant) -> object:
     """What a request from outside must not change."""
     rows = {
         model.__name__: sorted(map(str, model.objects.for_tenant(tenant).values_list()))
-        for model in (AlertTarget, Connection, Endpoint, ToolSwitch, ToolPermission, Invitation, Principal)
+        for model in (
+            AlertTarget,
+            Connection,
+            Endpoint,
+            ToolSwitch,
+            ToolPermission,
+            Invitation,
+            Principal,
+            UsageLimit,
+        )
     }
     keys = sorted(map(str, AccessKey.objects.for_tenant(tenant).values_list("pk", "revoked_at", "allow")))
     own = Tenant.objects.values_list("status", "version", "name").get(pk=tenant.pk)
