@@ -30,6 +30,7 @@ from connectors.results import ToolResult
 from connectors.services.idempotent_calls import Claim, Claimed, call_claim, call_fill, call_release
 from connectors.snapshot import ToolEntry
 from connectors.upstream.cache.sealing import packed, unpacked
+from connectors.upstream.effects import Effects, watched
 from tenants.principals import Caller
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,8 @@ async def once(
         raise ServiceUnavailable(executed=False) from error
     if isinstance(claim, Claimed):
         return _answer_of(claim, entry, digest)
-    return await _Run(caller, entry, claim).go(run)
+    with watched() as effects:
+        return await _Run(caller, entry, claim, effects).go(run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class _Run:
     caller: Caller
     entry: ToolEntry
     claim: Claim
+    effects: Effects
 
     async def go(self, run: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
         try:
@@ -108,7 +111,8 @@ class _Run:
             await (self._fill(_lost("could not be recorded")) if error.executed else self._release())
             raise
         except ConnectorError as error:
-            await (self._release() if is_without_effect(error) else self._fill(error))
+            without_effect = is_without_effect(error) and not self.effects.happened
+            await (self._release() if without_effect else self._fill(error))
             raise
         except asyncio.CancelledError:
             await asyncio.shield(self._fill(_lost("was given up before it ended")))
@@ -116,7 +120,7 @@ class _Run:
         except BaseException:
             await self._fill(_lost("failed inside Portico"))
             raise
-        if result.is_error and result.error_type in NOTHING_DONE:
+        if result.is_error and result.error_type in NOTHING_DONE and not self.effects.happened:
             await self._release()
         else:
             await self._fill(result)
@@ -142,7 +146,7 @@ class _Run:
 
 
 def is_without_effect(error: ConnectorError) -> bool:
-    """Whether a failed call has certainly done nothing, or may be repeated without harm."""
+    """Whether an error says that nothing was done, or that repeating does no harm."""
     return error.type in NOTHING_DONE or (error.retryable and error.type not in _VAGUE)
 
 

@@ -120,7 +120,7 @@ def token_release(place: TokenPlace, lease: Lease) -> None:
 def tokens_forget(tenant_id: UUID, connection_id: UUID, principal_id: UUID | None) -> None:
     """Remove what was got with a credential, in the transaction that changes it."""
     rows = Credential.objects.for_tenant(tenant_id)
-    rows.filter(connection_id=connection_id, principal_id=principal_id, kind=KIND).delete()
+    rows.filter(connection_id=connection_id, principal=principal_id, kind=KIND).delete()
 
 
 def tokens_near_their_end(before: datetime, tried: datetime, most: int) -> list[tuple[UUID, UUID, UUID]]:
@@ -150,7 +150,7 @@ def _leased(place: TokenPlace, lease: Lease) -> Any:
 def _row_of(place: TokenPlace) -> Credential | None:
     rows = Credential.objects.for_tenant(place.tenant_id)
     found: Credential | None = rows.filter(
-        connection_id=place.connection_id, principal_id=place.principal_id, kind=KIND
+        connection_id=place.connection_id, principal=place.principal_id, kind=KIND
     ).first()
     return found
 

@@ -21,7 +21,7 @@ from connectors.base import ConnectionRef, Context
 from connectors.connection_settings import NetworkSettings
 from connectors.errors import ConnectorError, RateLimited, TimedOut
 from connectors.upstream import breaker as breakers
-from connectors.upstream import pauses
+from connectors.upstream import effects, pauses
 from connectors.upstream.answers import Answer, error_of
 from connectors.upstream.known import look
 from connectors.upstream.lines import Line
@@ -180,6 +180,8 @@ class Client:
             raise
         finally:
             self.line.leave()
+            if request.kind is not Kind.READ and _has_effect(got):
+                effects.happened()
             if got is not None:
                 metrics.sent(self.connector, outcome_of(got), time.perf_counter() - started)
         if isinstance(got, Answer) and (wish := wish_of(got.status, got.headers)):
@@ -217,6 +219,13 @@ class Client:
         if request.before_commit is not None and request.before_commit(got):
             return ""
         return "http_error"
+
+
+def _has_effect(got: Answer | Missing | ConnectorError | None) -> bool:
+    """Whether a request that writes may have been carried out."""
+    if isinstance(got, Answer):
+        return got.ok or may_have_happened(got)
+    return may_have_happened(got.lost) if isinstance(got, Missing) else True
 
 
 def _failure(got: Answer, request: Request) -> ConnectorError:

@@ -53,7 +53,7 @@ async def oauth_token(
         refresh = former.refresh.get_secret_value() if former and former.refresh else None
     return Token.of(
         value,
-        lives_s=float(lives) if _LIVES.fullmatch(str(lives)) else None,
+        lives_s=float(lives) if lives is not None and _LIVES.fullmatch(str(lives)) else None,
         refresh=refresh,
         extra={name: str(said[name]) for name in extra if said.get(name) is not None},
     )

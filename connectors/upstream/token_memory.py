@@ -4,6 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from connectors.errors import AuthenticationFailed, ConnectorError
 from connectors.upstream.token_values import Token, TokenPlace
 
 MOST: Final = 10_000
-REFUSED_FOR_S: Final = 10.0  # so long a credential that the system refused is not tried again
+AGAIN_AFTER_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,17 @@ class Kept:
     failure: ConnectorError | None = None
     failed_at: float = 0.0  # of time.monotonic()
 
-    def failure_for(self, asked: float) -> ConnectorError | None:
-        """The failure that whoever asked at this moment shares: it waited for that very renewal."""
+    def failure_for(self, asked: float, refused: Token | None) -> ConnectorError | None:
+        """The failure that whoever asked at this moment shares: it waited for that very renewal.
+
+        For a while nobody tries again where the system refused the credential, or where there
+        is a token that can be used on.
+        """
         if self.failure is None:
             return None
-        rests = REFUSED_FOR_S if isinstance(self.failure, AuthenticationFailed) or self.token else 0.0
+        spare = self.token
+        usable = spare is not None and not spare.same(refused) and spare.is_valid(datetime.now(UTC))
+        rests = AGAIN_AFTER_S if usable or isinstance(self.failure, AuthenticationFailed) else 0.0
         return self.failure if asked <= self.failed_at + rests else None
 
 

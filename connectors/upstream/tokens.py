@@ -27,6 +27,7 @@ from connectors.calling import Context
 from connectors.errors import AuthenticationFailed, Conflict, ConnectorError, InternalError, TimedOut
 from connectors.services import tokens as rows
 from connectors.services.tokens import Lease, StoredToken
+from connectors.upstream import effects
 from connectors.upstream.answers import masked
 from connectors.upstream.token_memory import Memory
 from connectors.upstream.token_values import Token, TokenPlace, TokenSource
@@ -58,7 +59,7 @@ async def token_of(ctx: Context, source: TokenSource, *, refused: Token | None =
     """
     place = cast("CallContext", ctx).token_place()
     kept = memory.get(place)
-    if kept is not None and _is_good(kept.token, refused):
+    if kept is not None and kept.token is not None and _is_good(kept.token, refused):
         return kept.token
     work = asyncio.create_task(_renewed(place, ctx, source, refused, time.monotonic()))
     # It goes on when this caller gives up: others wait for it, and the system may have answered.
@@ -97,8 +98,8 @@ class TokenAuth:
         return self._token
 
 
-def _is_good(token: Token | None, refused: Token | None) -> bool:
-    return token is not None and not token.same(refused) and not token.is_due(datetime.now(UTC))
+def _is_good(token: Token, refused: Token | None) -> bool:
+    return not token.same(refused) and not token.is_due(datetime.now(UTC))
 
 
 def _ended(work: "asyncio.Task[Token]") -> None:
@@ -111,13 +112,14 @@ async def _renewed(
     place: TokenPlace, ctx: Context, source: TokenSource, refused: Token | None, asked: float
 ) -> Token:
     """The token that is good now, got by one call of this process for all that wait."""
+    effects.apart()
     loop_locks = _locks.setdefault(asyncio.get_running_loop(), weakref.WeakValueDictionary())
     lock = loop_locks.setdefault((place.connection_id, place.identity), asyncio.Lock())
     async with lock:
         kept = memory.get(place)
-        if kept is not None and _is_good(kept.token, refused):
+        if kept is not None and kept.token is not None and _is_good(kept.token, refused):
             return kept.token
-        if kept is not None and (failure := kept.failure_for(asked)) is not None:
+        if kept is not None and (failure := kept.failure_for(asked, refused)) is not None:
             return _second_best(kept.token, refused, failure)
         try:
             token = await _from_elsewhere(place, ctx, source, refused)
