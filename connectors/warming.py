@@ -171,7 +171,7 @@ async def _call(row: WarmUp) -> tuple[bool, str]:
     request_id = f"warm-{uuid4().hex}"
     try:
         snapshot = await snapshot_of(row.tenant_id)
-        entry = entry_of(snapshot, row.connection.slug, row.tool)
+        entry = entry_of(snapshot, row.connection_id, row.tool)
         if entry is None:
             return False, _("There is no such tool.")
         caller = platform_caller(snapshot.tenant)
@@ -201,9 +201,9 @@ def _said(result: ToolResult) -> str:
     return text
 
 
-def entry_of(snapshot: TenantSnapshot, connection: str, tool: str) -> ToolEntry | None:
+def entry_of(snapshot: TenantSnapshot, connection_id: UUID, tool: str) -> ToolEntry | None:
     """A connection's tool by its own name, whatever clients see."""
-    view = snapshot.connection(connection)
+    view = next((view for view in snapshot.connections if view.ref.id == connection_id), None)
     return None if view is None else snapshot.tools.get(view.exposed(tool))
 
 

@@ -19,7 +19,13 @@ from connectors.services.endpoints import (
 )
 from connectors.services.limits import limit_create, limit_delete, limit_facts, limit_update
 from connectors.services.permissions import permission_set, switch_set
-from connectors.services.warm_ups import warm_up_create, warm_up_delete, warm_up_facts, warm_up_update
+from connectors.services.warm_ups import (
+    warm_up_create,
+    warm_up_delete,
+    warm_up_facts,
+    warm_up_update,
+    warmable_tools,
+)
 
 __all__ = [
     "cache_clear",
@@ -48,4 +54,5 @@ __all__ = [
     "warm_up_delete",
     "warm_up_facts",
     "warm_up_update",
+    "warmable_tools",
 ]

@@ -1,5 +1,6 @@
 """Warm-ups: which reading tools are called beforehand, with what and when."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -132,7 +133,7 @@ def _valid(row: WarmUp, arguments: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidValue(_("Write a JSON object."), "arguments")
     given = dict(arguments)
     snapshot = load(row.tenant_id)
-    entry = entry_of(snapshot, row.connection.slug, row.tool)
+    entry = entry_of(snapshot, row.connection_id, row.tool)
     if entry is None:
         raise InvalidValue(
             _("The connection %(name)s has no tool of this name.") % {"name": row.connection.slug}, "tool"
@@ -176,3 +177,16 @@ def _demand_warmable(entry: ToolEntry) -> None:
             ),
             "connection",
         )
+
+
+def warmable_tools(tenant: Tenant) -> list[ToolEntry]:
+    """The tools of a tenant that can be warmed up, by connection and name."""
+    snapshot = load(tenant.pk)
+    own = catalogue_of(snapshot, platform_caller(snapshot.tenant))
+    found = []
+    for entry in own.tools:
+        with contextlib.suppress(InvalidValue):
+            _demand_warmable(entry)
+            if entry.name not in own.confirm:
+                found.append(entry)
+    return sorted(found, key=lambda entry: (entry.connection.ref.slug, entry.spec.name))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.urls import reverse
 
 from connectors import registry
 from connectors.alerts.services import alert_target_create
+from connectors.models import UsageDay, WarmUp
 from connectors.services import endpoint_create, limit_create, permission_set
 from tenants import services
 from tests.factories import (
@@ -77,10 +79,25 @@ def furnish() -> Side:
     )
     side.things["endpoint"] = endpoint_create(tenant=tenant, slug="desk", name=unique("desk"), actor=SYSTEM)
     side.things["alerttarget"], side.things["signing"] = alert_target_create(
-        tenant=tenant, kind="webhook", name=unique("hook"), address="https://hooks.example.com/x", actor=SYSTEM
+        tenant=tenant,
+        kind="webhook",
+        name=unique("hook"),
+        address="https://hooks.example.com/x",
+        actor=SYSTEM,
     )
     side.things["usagelimit"] = limit_create(
         tenant=tenant, calls=9, period="day", key=side.things["accesskey"].pk, actor=SYSTEM
+    )
+    side.things["warmup"] = WarmUp.objects.create(
+        tenant=tenant, connection=side.things["connection"], tool=unique("w"), enabled=False
+    )
+    side.things["usageday"] = UsageDay.objects.create(
+        tenant=tenant,
+        day=date(2026, 1, 1),
+        connection="vault",
+        tool=unique("d"),
+        principal_name=unique("n"),
+        calls=3,
     )
     side.things["tenant"] = tenant
     return side

@@ -63,7 +63,7 @@ def test_the_walk_finds_the_pages_of_every_tenant_model() -> None:
     assert {
         "tenants.tenant", "tenants.membership", "tenants.serviceaccount", "tenants.invitation",
         "tenants.accesskey", "connectors.connection", "connectors.toolpermission", "connectors.endpoint",
-        "connectors.alerttarget", "connectors.usagelimit",
+        "connectors.alerttarget", "connectors.usagelimit", "connectors.warmup", "connectors.usageday",
         "audit.auditevent",
     } <= models  # fmt: skip
 
@@ -101,6 +101,11 @@ def test_no_list_and_no_form_names_what_belongs_to_another_tenant(world: World) 
     theirs += [
         str(right.things[name])
         for name in ("serviceaccount", "accesskey", "invitation", "connection", "endpoint", "alerttarget")
+    ]
+    theirs += [
+        right.things["warmup"].tool,
+        right.things["usageday"].tool,
+        right.things["usageday"].principal_name,
     ]
     pages = [url("index"), url("tenants_accesskey_add"), url("connectors_connection_add")]
     pages += [url("tenants_tenant_change", world.left.tenant.pk)]

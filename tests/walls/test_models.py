@@ -40,6 +40,8 @@ UNSCOPED = {
     "connectors/health/history.py": "purges the health history of all tenants after 35 days",
     "connectors/health/probing.py": "claims the due probes of all tenants, each by its row",
     "connectors/artifacts.py": "purges the files of all tenants whose day is over",
+    "connectors/usage.py": "finds the tenants with uncounted events, and purges old counts of all",
+    "connectors/warming.py": "claims the due warm-ups of all tenants, each by its row",
     "connectors/services/idempotent_calls.py": "purges the answers of all tenants whose time is over",
     "connectors/services/tokens.py": "finds the tokens of all tenants that end soon; each is renewed by its tenant",
     "tenants/key_cache.py": "a key's id is looked up before its tenant is known",

@@ -11,7 +11,15 @@ from rest_framework.test import APIClient
 
 from connectors.alerts.services import alert_target_create
 from connectors.artifacts import artifact_save
-from connectors.models import AlertTarget, Connection, Endpoint, ToolPermission, ToolSwitch, UsageLimit
+from connectors.models import (
+    AlertTarget,
+    Connection,
+    Endpoint,
+    ToolPermission,
+    ToolSwitch,
+    UsageLimit,
+    WarmUp,
+)
 from connectors.services import endpoint_create, limit_create, permission_set
 from portico.admin import site
 from tenants import services
@@ -44,6 +52,7 @@ OF_THE_CALLER = {
     "api/v1/health",
     "api/v1/cache/clear",
     "api/health",
+    "api/v1/metrics",
     "api/v1/status/<slug:connection>",
     "api/v1/tenants",
     "api/v1/connector-types",
@@ -98,13 +107,14 @@ def furnish() -> Side:
     )
     endpoint = endpoint_create(tenant=tenant, slug=unique("e"), actor=SYSTEM)
     limit = limit_create(tenant=tenant, calls=9, period="day", actor=SYSTEM)
+    warm_up = WarmUp.objects.create(tenant=tenant, connection=row, tool="probe_echo", enabled=False)
     target, _ = alert_target_create(
         tenant=tenant, kind="email", name=unique("a"), address="ops@example.com", actor=SYSTEM
     )
     things = {
         "memberships": owner.pk, "service-accounts": make_service_account(tenant).pk,
         "invitations": invitation.pk, "access-keys": key.pk, "connection": row.slug, "files": file.pk,
-        "endpoint": endpoint.slug, "limits": limit.pk, "alert-targets": target.pk,
+        "endpoint": endpoint.slug, "limits": limit.pk, "warm-ups": warm_up.pk, "alert-targets": target.pk,
         "agent": make_member(tenant, "viewer").user.username,
     }  # fmt: skip
     return Side(
@@ -159,6 +169,7 @@ def state(tenant) -> object:
             Invitation,
             Principal,
             UsageLimit,
+            WarmUp,
         )
     }
     keys = sorted(map(str, AccessKey.objects.for_tenant(tenant).values_list("pk", "revoked_at", "allow")))

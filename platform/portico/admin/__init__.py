@@ -15,7 +15,9 @@ from portico.admin import (
     permissions,
     signins,
     tenants,
+    usage,
     users,
+    warm_ups,
 )
 from portico.admin.site import site
 
@@ -32,5 +34,7 @@ __all__ = [
     "permissions",
     "site",
     "tenants",
+    "usage",
     "users",
+    "warm_ups",
 ]

@@ -12,6 +12,7 @@ from audit.events import ASKED
 from audit.models import AuditEvent
 from audit.moments import since_us, since_us_anywhere
 from connectors.models import Connection, HealthCheck, HealthState
+from portico.admin.bars import stacked
 from portico.admin.client_counts import client_panel
 from portico.admin.clients import client_configurations, mcp_url
 from portico.admin.current import Seat, seat_of
@@ -25,8 +26,6 @@ LATEST = 8
 MOST_TENANTS = 200  # on the platform's home; the list of tenants has all, in pages
 CALL_KINDS = ("call", "read", "prompt")
 REFUSAL_KINDS = ("denial", "auth")
-# The chart's own coordinates; the page stretches it.
-CHART_WIDTH, CHART_HEIGHT = 480.0, 100.0
 
 
 def home_context(request: HttpRequest) -> dict[str, Any]:
@@ -162,32 +161,15 @@ class Activity:
 
 
 def _bars(hours: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Stacked rectangles: successes below, errors above, refusals on top."""
-    highest = max((hour["calls"] + (hour["denied"] or 0) for hour in hours), default=0) or 1
-    step = CHART_WIDTH / len(hours)
-    bars = []
+    """A column for each hour: successes below, errors above, refusals on top."""
+    columns = []
     for index, hour in enumerate(hours):
         denied = hour["denied"] or 0
         parts = {"calls": hour["calls"] - hour["errors"], "errors": hour["errors"], "denied": denied}
         ago = len(hours) - 1 - index
         when = "this hour" if ago == 0 else f"{ago} h ago"
-        label = f"{when}: {hour['calls']} calls, {hour['errors']} errors, {denied} refusals"
-        top = CHART_HEIGHT
-        for kind, number in parts.items():
-            if number:
-                height = max(1.5, number / highest * CHART_HEIGHT)
-                top -= height
-                bars.append(
-                    {
-                        "kind": kind,
-                        "x": f"{index * step + 2:.1f}",
-                        "y": f"{max(top, 0):.1f}",
-                        "width": f"{step - 4:.1f}",
-                        "height": f"{height:.1f}",
-                        "label": label,
-                    }
-                )
-    return bars
+        columns.append((f"{when}: {hour['calls']} calls, {hour['errors']} errors, {denied} refusals", parts))
+    return stacked(columns)
 
 
 def platform_overview() -> dict[str, Any]:

@@ -24,6 +24,7 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         [
             ("Connections", "cable", "connectors_connection_changelist", "connectors.connection"),
             ("Limits", "speed", "connectors_usagelimit_changelist", "connectors.usagelimit"),
+            ("Warm-ups", "mode_heat", "connectors_warmup_changelist", "connectors.warmup"),
             ("Alerts", "notifications", "connectors_alerttarget_changelist", "connectors.alerttarget"),
             (
                 "Permissions",
@@ -46,6 +47,7 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         "Records",
         [
             ("This tenant", "tune", "tenants_tenant_change", "tenants.tenant"),
+            ("Usage", "bar_chart", "connectors_usageday_changelist", "connectors.usageday"),
             ("Audit", "receipt_long", "audit_auditevent_changelist", "audit.auditevent"),
         ],
     ),

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from portico.api import (
     alerts,
     audit,
+    breakers,
     cache,
     clients,
     connections,
@@ -17,6 +18,8 @@ from portico.api import (
     status,
     tenants,
     tools,
+    usage,
+    warm_ups,
 )
 
 TENANT = "tenants/<slug:slug>/"
@@ -45,6 +48,7 @@ v1 = [
     path(f"{TENANT}connections", connections.Connections.as_view()),
     path(CONNECTION.rstrip("/"), connections.ConnectionDetail.as_view()),
     path(f"{CONNECTION}check", connections.ConnectionCheck.as_view()),
+    path(f"{CONNECTION}breaker/reset", breakers.BreakerReset.as_view()),
     path(f"{CONNECTION}credential", connections.Credential.as_view()),
     path(f"{CONNECTION}tools", connections.ConnectionTools.as_view()),
     path(f"{CONNECTION}health", status.ConnectionHistory.as_view()),
@@ -63,6 +67,10 @@ v1 = [
     path(f"{TENANT}alert-targets/<uuid:pk>/deliveries", alerts.AlertTargetDeliveries.as_view()),
     path(f"{TENANT}limits", limits.Limits.as_view()),
     path(f"{TENANT}limits/<uuid:pk>", limits.LimitDetail.as_view()),
+    path(f"{TENANT}warm-ups", warm_ups.WarmUps.as_view()),
+    path(f"{TENANT}warm-ups/<uuid:pk>", warm_ups.WarmUpDetail.as_view()),
+    path(f"{TENANT}warm-ups/<uuid:pk>/run", warm_ups.WarmUpRun.as_view()),
+    path(f"{TENANT}usage", usage.Usage.as_view()),
     path(f"{TENANT}audit", audit.Audit.as_view()),
     path(f"{TENANT}audit/export", audit.AuditExport.as_view()),
     path(f"{TENANT}tools", tools.Tools.as_view()),
