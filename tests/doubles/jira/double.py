@@ -242,7 +242,7 @@ class Issues(Atlassian):
                 raise refuse(400, **{name: f"Field '{name}' cannot be set by 'update' in this double."})
             labels = list(row["labels"])
             for operation in operations:
-                labels = operation["set"] if "set" in operation else labels
+                labels = list(operation.get("set", labels))
                 labels += [operation["add"]] if "add" in operation else []
                 labels = [label for label in labels if label != operation.get("remove")]
             values["labels"] = labels

@@ -1,0 +1,49 @@
+"""Which doubles there are, where the sandbox serves them, and with which demo credentials."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tests.doubles.double import Double
+from tests.doubles.github import GitHub
+from tests.doubles.jira import Jira
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A double in the sandbox; ``credentials`` are lines for a person."""
+
+    kind: type[Double]
+    port: int
+    credentials: tuple[str, ...]
+    first: str  # a first request to try, for curl
+
+
+DOUBLES: Final[dict[str, Entry]] = {
+    "jira": Entry(
+        Jira, 8801,
+        ("e-mail ada@example.com, API token sandbox-jira-token (may do everything)",
+         "e-mail bo@example.com, API token sandbox-jira-reader (reads only)"),
+        "-u ada@example.com:sandbox-jira-token {url}/rest/api/3/myself",
+    ),
+    "github": Entry(
+        GitHub, 8802,
+        ("token sandbox-github-token (octo, may do everything)", "token sandbox-github-reader (mona, reads only)"),
+        "-H 'Authorization: Bearer sandbox-github-token' {url}/repos/octo/hello-world",
+    ),
+}  # fmt: skip
+
+
+def told(urls: Mapping[str, str]) -> str:
+    """What a person needs to know of running doubles."""
+    lines = ["The sandbox runs. Its systems are made up, live in memory, and forget all when it stops.", ""]
+    for vendor, url in urls.items():
+        entry = DOUBLES[vendor]
+        lines += [f"  {entry.kind.title:<12} {url}", *(f"      {line}" for line in entry.credentials)]
+        lines += [f"      curl {entry.first.format(url=url)}", ""]
+    lines += [
+        "Connect them in a Portico that may reach this machine: PORTICO_SANDBOX=true make run",
+        "Break one: curl -d '{\"fault\": \"too_many\", \"seconds\": 5}' <address>/__double__/faults",
+        "See docs/sandbox.md. Ctrl-C stops it.",
+    ]
+    return "\n".join(lines)

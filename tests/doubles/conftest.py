@@ -1,0 +1,44 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from connectors.upstream import retry
+from tests.doubles.fixtures import double_fixture
+from tests.doubles.github import GitHub
+from tests.doubles.jira import Jira
+from tests.upstream.conftest import Ctx
+
+jira = double_fixture(Jira, check_answers=True)
+github = double_fixture(GitHub, check_answers=True)
+
+
+@pytest.fixture
+def ctx() -> Callable[..., Any]:
+    return lambda seconds=20.0: Ctx(time.monotonic() + seconds)
+
+
+@pytest.fixture
+def sandbox(settings, monkeypatch) -> None:
+    settings.PORTICO_SANDBOX = True
+    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.005)
+
+
+@pytest.fixture
+async def ada(jira) -> AsyncIterator[httpx2.AsyncClient]:
+    """Jira's Ada, who may do everything."""
+    async with httpx2.AsyncClient(base_url=jira.url, auth=("ada@example.com", "sandbox-jira-token")) as client:
+        yield client
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def octo(github) -> AsyncIterator[httpx2.AsyncClient]:
+    """GitHub's octo, who may do everything."""
+    headers = {"authorization": "Bearer sandbox-github-token"}
+    async with httpx2.AsyncClient(base_url=github.url, headers=headers) as client:
+        yield client
+    await asyncio.sleep(0)
