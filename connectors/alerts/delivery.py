@@ -75,8 +75,9 @@ def deliver(tenant_id: UUID, delivery_id: UUID, slot: datetime) -> Tried | None:
         return None
     tried = send_alert(row.target, of_change(str(row.pk), row.change))
     with transaction.atomic():
-        if _ended(row, tried, slot) and tried.gone:
-            _retire(row.target)
+        target = _locked_target(row) if tried.gone else None  # before the delivery, as everywhere
+        if _ended(row, tried, slot) and target is not None:
+            _retire(target)
     return tried
 
 
@@ -98,24 +99,23 @@ def _ended(row: AlertDelivery, tried: Tried, slot: datetime) -> bool:
     return bool(rows.update(**values))
 
 
+def _locked_target(row: AlertDelivery) -> AlertTarget | None:
+    """A delivery's target as it is now, if it is switched on still."""
+    rows = AlertTarget.objects.for_tenant(row.tenant_id).select_for_update(no_key=True)
+    found: AlertTarget | None = rows.filter(pk=row.target_id, enabled=True).first()
+    return found
+
+
 def _retire(target: AlertTarget) -> None:
     """Switch a target off whose receiver said that it is gone (HTTP 410)."""
-    found: AlertTarget | None = (
-        AlertTarget.objects.for_tenant(target.tenant_id)
-        .select_for_update(no_key=True)
-        .filter(pk=target.pk, enabled=True)
-        .first()
-    )
-    if found is None:
-        return
-    before = alert_target_facts(found)
-    found.enabled = False
-    found.save(update_fields=["enabled"])
-    give_up_waiting(found, _("The receiver wants no more alerts (HTTP 410)."))
+    before = alert_target_facts(target)
+    target.enabled = False
+    target.save(update_fields=["enabled"])
+    give_up_waiting(target, _("The receiver wants no more alerts (HTTP 410)."))
     record_change(
         tenant=target.tenant_id,
         actor=Actor.system("alerts"),
-        name=f"alert_target.update {found.name}",
+        name=f"alert_target.update {target.name}",
         before=before,
-        after=alert_target_facts(found),
+        after=alert_target_facts(target),
     )

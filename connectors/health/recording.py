@@ -70,7 +70,8 @@ def record_check(
             if slot is not None:
                 check.next_probe_at = next_probe(connection.probe_minutes, _standing(check), now)
         check.save(update_fields=fields)
-    metrics.probed(connection.connector, found.result.ok)
+    if found.outcome is not Outcome.UNTOLD:
+        metrics.probed(connection.connector, found.outcome is Outcome.OK)
     return change
 
 

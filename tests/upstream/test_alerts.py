@@ -27,6 +27,7 @@ from tenants.errors import InvalidValue, NotAllowed
 from tests.factories import SYSTEM, actor_of, make_connection, make_member, make_tenant, unique
 from tests.live import ROOT, environment, eventually
 from tests.upstream.receiving import mailbox, receiver
+from tests.upstream.threads import at_once
 
 GOOD = Found(CheckResult(True, "Fine."), Outcome.OK, 40)
 BAD = Found(CheckResult(False, "No route, Bearer planted-secret-value."), Outcome.FAILED, 60)
@@ -222,12 +223,7 @@ def test_each_due_delivery_is_claimed_by_one_worker(there, tenant):
     for _ in range(3):
         target_of(tenant, there.url)
     fail(tenant)
-    got: list = []
-    threads = [threading.Thread(target=lambda: got.extend(claim(tenant))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    got = [due for batch in at_once(4, lambda: claim(tenant)) for due in batch]
     got += claim(tenant)
     assert len(got) == len({due.delivery_id for due in got}) == 3
 

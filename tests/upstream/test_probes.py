@@ -1,12 +1,14 @@
 """Probes: which are due, what they find, what is counted, and what the history says."""
 
 import asyncio
+import signal
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
@@ -25,6 +27,7 @@ from connectors.tasks import probe_connection
 from tenants import services as tenants
 from tests.factories import SYSTEM, make_caller, make_connection, make_tenant, unique
 from tests.live import eventually
+from tests.upstream.threads import at_once, closing
 
 ENTRY = "ailing=tests.upstream.test_probes:Ailing"
 if ENTRY not in settings.PORTICO_CONNECTORS:
@@ -140,14 +143,7 @@ def test_tests_are_counted_by_the_hour_and_changes_are_written_once():
 
 def test_tests_at_once_are_all_counted_and_change_the_state_once():
     connection = connected()
-    threads = [
-        threading.Thread(target=record_check, args=(connection.tenant_id, connection.pk, BAD))
-        for _ in range(6)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(6, lambda: record_check(connection.tenant_id, connection.pk, BAD))
     assert changes(connection) == [("unknown", "failing")]
     assert health(connection).day.probes == 6
 
@@ -214,14 +210,7 @@ def test_a_first_failure_is_looked_into_again_soon():
 def test_each_due_connection_is_claimed_by_one_worker():
     tenant = make_tenant()
     mine = {connected(tenant).pk for _ in range(6)}
-    got: list = []
-    threads = [
-        threading.Thread(target=lambda: got.extend(due_probes(timezone.now(), 10_000))) for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    got = [due for batch in at_once(4, lambda: due_probes(timezone.now(), 10_000)) for due in batch]
     found = [due.connection_id for due in got if due.connection_id in mine]
     # A row that another worker holds is passed over, and taken at the next look.
     found += [due.connection_id for due in due_probes(timezone.now(), 10_000) if due.connection_id in mine]
@@ -299,6 +288,40 @@ def test_a_probe_of_a_connector_that_does_not_stop_is_a_failure():
     assert "No answer within" in found.message and found.check.failures == 1
 
 
+def test_a_connector_that_blocks_its_loop_is_a_failure_and_the_next_probe_gets_another(monkeypatch):
+    """What Celery does at the soft time limit: it raises in the thread that waits."""
+    from common import loops
+    from connectors.snapshot import load
+
+    monkeypatch.setattr(loops, "CANCEL_S", 0.2)
+    tenant = make_tenant()
+    blocking, well = connected(tenant), connected(tenant)
+    release = threading.Event()
+
+    async def block(ctx):
+        release.wait(30)
+        return CheckResult(True, "Too late.")
+
+    def over(*_):
+        raise SoftTimeLimitExceeded
+
+    load(tenant.pk).connection(blocking.slug).connector.check = block
+    slots = {due.connection_id: due for due in due_probes(timezone.now(), 10_000)}
+    former = signal.signal(signal.SIGALRM, over)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        due = slots[blocking.pk]
+        probe_connection(str(due.tenant_id), str(due.connection_id), due.slot.isoformat())
+        assert not release.is_set()
+        assert "No answer within" in health(blocking).message
+        assert run_probe(slots[well.pk]).ok
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+        release.set()
+    assert health(blocking).day == Uptime(1, 1, health(blocking).day.latency_ms)
+
+
 def test_a_dead_system_holds_no_other_probe_up():
     """Each probe is a task of its own; one that hangs takes its own time and no other's."""
     tenant = make_tenant()
@@ -313,7 +336,7 @@ def test_a_dead_system_holds_no_other_probe_up():
 
     load(tenant.pk).connection(hanging.slug).connector.check = hang
     slots = {due.connection_id: due for due in due_probes(timezone.now(), 10_000)}
-    stuck = threading.Thread(target=run_probe, args=(slots[hanging.pk],))
+    stuck = threading.Thread(target=closing, args=(lambda: run_probe(slots[hanging.pk]),))
     stuck.start()
     try:
         assert run_probe(slots[well.pk]).ok
