@@ -5,7 +5,6 @@ import signal
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
@@ -14,6 +13,9 @@ from django.utils import timezone
 
 from common.db import in_db
 from common.loops import run_in_loop
+from connectors import tasks
+from connectors.alerts.delivery import due_alerts
+from connectors.alerts.services import alert_target_create
 from connectors.base import CheckResult, Connector
 from connectors.errors import AuthenticationFailed, ConnectionFailed
 from connectors.health import recording
@@ -21,12 +23,21 @@ from connectors.health.history import Hour, Uptime, health_of, health_purge, hou
 from connectors.health.probing import due_probes, probe, probe_overran
 from connectors.health.recording import Found, record_check
 from connectors.health.states import FAILURES_TO_FAIL, Outcome, Standing, is_alarming
-from connectors.models import Connection, HealthCheck, HealthHour, HealthState, StateChange
-from connectors.services import connection_check, connection_update
+from connectors.models import (
+    AlertDelivery,
+    Connection,
+    HealthCheck,
+    HealthHour,
+    HealthState,
+    StateChange,
+)
+from connectors.services import connection_check, connection_update, credential_set
 from connectors.tasks import probe_connection
 from tenants import services as tenants
-from tests.factories import SYSTEM, make_caller, make_connection, make_tenant, unique
+from tests.factories import SYSTEM, make_caller, make_connection, make_member, make_tenant, unique
 from tests.live import eventually
+from tests.mcp_endpoint.jobs import Worker
+from tests.upstream.receiving import receiver
 from tests.upstream.threads import at_once, closing
 
 ENTRY = "ailing=tests.upstream.test_probes:Ailing"
@@ -398,10 +409,15 @@ def test_a_probe_that_learns_nothing_leaves_a_members_last_test_on_the_page():
 
 
 def test_a_probe_uses_nobodys_personal_credential():
-    """The context of a probe is the platform's: it has no principal whose credential could be found."""
-    from connectors.services.checks import _nobody
-
-    assert _nobody(SimpleNamespace(id=uuid.uuid4())).principal_id == uuid.UUID(int=0)
+    tenant = make_tenant()
+    connection = make_connection(tenant, "probe", credential_mode="principal")
+    credential_set(
+        connection, {"user": "ada", "token": "planted"}, principal=make_member(tenant, "owner"), actor=SYSTEM
+    )
+    (due,) = claimed(connection)
+    assert not run_probe(due).ok
+    found = health(connection)
+    assert (found.state, found.check.ok, found.check.details, found.day.probes) == ("unknown", False, {}, 0)
 
 
 # -- history -----------------------------------------------------------------------------------
@@ -471,16 +487,30 @@ def test_probes_do_not_stay_in_step():
     assert all(timedelta(minutes=9) <= moment - now <= timedelta(minutes=11) for moment in moments)
 
 
-def test_a_probe_goes_through_the_broker_to_a_worker(tmp_path, monkeypatch):
-    from connectors import tasks
-    from tests.mcp_endpoint.jobs import Worker
-
-    connection = make_connection(make_tenant(), "goals")  # which the worker knows as well
+def test_probes_and_alerts_go_through_the_broker_to_a_worker(tmp_path, monkeypatch):
+    tenant = make_tenant()
+    connection = make_connection(tenant, "goals")  # which the worker knows as well
+    other = connected(tenant)
     monkeypatch.setattr(tasks, "due_probes", lambda now: claimed(connection, now))
-    worker = Worker(tmp_path)
+    monkeypatch.setattr(
+        tasks,
+        "due_alerts",
+        lambda now: [due for due in due_alerts(now, 10_000) if due.tenant_id == tenant.pk],
+    )
+    worker = Worker(tmp_path, PORTICO_SANDBOX="true")
     try:
-        assert tasks.queue_due_probes() == 1
-        eventually(lambda: health(connection).state == "ok", 60)
-        assert health(connection).day == Uptime(1, 0, health(connection).day.latency_ms)
+        with receiver() as there:
+            _, secret = alert_target_create(
+                tenant=tenant, kind="webhook", name="hook", address=there.url, actor=SYSTEM
+            )
+            for _ in range(2):
+                record_check(tenant.pk, other.pk, BAD)
+            assert (tasks.queue_due_probes(), tasks.queue_due_alerts()) == (1, 1)
+            eventually(lambda: health(connection).state == "ok", 60)
+            assert health(connection).day == Uptime(1, 0, health(connection).day.latency_ms)
+            eventually(lambda: there.got, 60)
+            assert there.got[0].is_signed_with(secret)
+            assert there.got[0].json["data"]["connection"] == other.slug
+            eventually(lambda: AlertDelivery.objects.for_tenant(tenant).get().status == "done")
     finally:
         worker.stop()
