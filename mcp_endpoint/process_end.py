@@ -11,6 +11,7 @@ from common.redis import async_client, sync_client
 from common.writer import writer
 from connectors.upstream.cache.keeper import keeper
 from connectors.upstream.client import close_all
+from connectors.upstream.tokens import end_renewals
 from mcp_endpoint.client_counts import counts
 from tenants.changes import watcher
 
@@ -31,6 +32,7 @@ async def end_process(*more: Step) -> None:
         ("counts of clients", lambda: asyncio.to_thread(counts.flush)),
         ("counts of kept results", lambda: asyncio.to_thread(keeper.stop)),
         *more,
+        ("renewals of tokens", end_renewals),
         ("clients of systems", close_all),
         ("redis", async_client().aclose),
         ("redis of threads", lambda: asyncio.to_thread(sync_client().close)),

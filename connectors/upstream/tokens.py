@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 FETCH_S: Final = 20.0  # for the system to give a token
 STORE_S: Final = 30.0  # for a database that went away meanwhile
 LEASE_S: Final = 60.0  # longer than both together: nobody else may try before we have given up
+END_S: Final = 10.0  # for renewals of a process that ends
 ROOM: Final = "token"
 RECONNECT: Final = (
     "The stored credential does not work any more: whoever owns it stores it again on the connection's page."
@@ -72,6 +73,13 @@ async def token_of(ctx: Context, source: TokenSource, *, refused: Token | None =
         raise TimedOut(
             "The system did not give a token in time; the request was not sent.", retryable=True
         ) from error
+
+
+async def end_renewals() -> None:
+    """Wait a while for this loop's renewals, at the end of the process: what is exchanged must be stored."""
+    loop = asyncio.get_running_loop()
+    if own := [work for work in _working if work.get_loop() is loop]:
+        await asyncio.wait(own, timeout=END_S)
 
 
 class TokenAuth:

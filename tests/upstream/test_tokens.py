@@ -17,7 +17,7 @@ from connectors.services import connection_update, credential_delete, credential
 from connectors.services import tokens as rows
 from connectors.services.tokens import Lease
 from connectors.upstream.token_values import Token
-from connectors.upstream.tokens import memory
+from connectors.upstream.tokens import end_renewals, memory
 from tenants.models import Tenant
 from tenants.selectors import caller_of
 from tests.factories import SYSTEM, make_caller, make_member, make_tenant
@@ -153,6 +153,19 @@ async def test_a_renewal_goes_on_when_the_call_that_began_it_is_given_up(server,
     server.gate.set()
     assert (await seat.get())["client"] == "c1"
     assert server.count == 1
+
+
+async def test_a_process_that_ends_waits_for_a_token_that_is_being_exchanged(server, seat):
+    server.gate.clear()
+    call = asyncio.create_task(seat.call())
+    await server.asked.wait()
+    call.cancel()
+    ending = asyncio.create_task(end_renewals())
+    await asyncio.sleep(0)
+    assert not ending.done() and (await in_db(seat.row)).ciphertext == b""
+    server.gate.set()
+    await ending
+    assert (await in_db(seat.row)).expires_at is not None
 
 
 async def test_a_credential_that_changes_during_a_renewal_gets_no_token_of_the_former_one(server, seat):
