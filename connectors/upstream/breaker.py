@@ -24,7 +24,7 @@ from common import metrics
 from common.bus import bus
 from common.redis import sync_client
 from connectors.errors import CircuitOpen
-from connectors.upstream.breaker_store import FAILED, PROBE, key_of
+from connectors.upstream.breaker_store import FAILED, FORGOTTEN_S, PROBE, key_of
 from connectors.upstream.breaker_store import Opened as Opened
 from connectors.upstream.breaker_store import opened_among as opened_among
 from connectors.upstream.breaker_store import opened_of as opened_of
@@ -116,8 +116,10 @@ class Breaker:
             if is_news or probe:
                 await self._tell(REST_S)
 
-    def give_back(self) -> None:
+    def give_back(self, call: object = None) -> None:
         """Let another call be the probe: this one ended without an outcome. Waits for nothing."""
+        if self.prober is not call:
+            return  # another request of the call has decided
         self.prober = None
         if self.open_until:
             self.open_until = time.monotonic()
@@ -202,8 +204,9 @@ def demand_closed(tenant_id: UUID, connection_id: UUID, credential: str) -> None
 def open_here() -> dict[str, int]:
     """How many breakers are open as this process knows it, by connector; for metrics (portico.metrics)."""
     counts: dict[str, int] = {}
+    since = max(0.0, time.monotonic() - FORGOTTEN_S)
     for breaker in list(_known.values()):
-        if breaker.open_until:
+        if breaker.open_until > since:
             counts[breaker.connector] = counts.get(breaker.connector, 0) + 1
     return counts
 

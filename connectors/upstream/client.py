@@ -99,12 +99,14 @@ class Client:
         finally:
             self.active -= 1
             self.used = time.monotonic()
+            beside = breaker.prober is ctx and not probe  # the call's first request is the probe
             if trip.verdict:
-                await breaker.failed(trip.verdict, probe=probe)
+                await breaker.failed(trip.verdict, probe=probe or beside)
             elif trip.verdict is not None:
-                await breaker.succeeded()
+                if not beside:
+                    await breaker.succeeded()
             elif probe:
-                breaker.give_back()
+                breaker.give_back(ctx)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -14,7 +14,8 @@ from common.db import in_db
 from common.redis import sync_client
 from connectors.errors import CircuitOpen
 from connectors.upstream import breaker as breaker_module
-from connectors.upstream.breaker import Breaker, breaker_of, opened_among, opened_of, reset
+from connectors.upstream import breaker_store
+from connectors.upstream.breaker import Breaker, breaker_of, open_here, opened_among, opened_of, reset
 from connectors.upstream.known import look
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,6 +185,16 @@ async def test_a_worker_that_begins_later_learns_that_calls_rest(place):
     unharmed = Breaker(*place, "another")
     await look(unharmed)
     assert not await unharmed.enter()
+
+
+async def test_a_breaker_that_nobody_has_used_for_long_is_not_shown_as_open(place, monkeypatch):
+    kind = uuid.uuid4().hex
+    await fail(breaker_of(*place, "a credential that was replaced", kind), 5)
+    assert open_here()[kind] == 1
+    monkeypatch.setattr(breaker_store, "FORGOTTEN_S", -60.0)
+    monkeypatch.setattr(breaker_module, "FORGOTTEN_S", -60.0)
+    assert await in_db(opened_of, *place) == []
+    assert kind not in open_here()
 
 
 async def test_the_breakers_of_a_page_of_connections_are_asked_for_together(place, monkeypatch):

@@ -9,7 +9,8 @@ from django.conf import settings
 
 from audit.models import AuditEvent
 from common.db import in_db
-from connectors.errors import CircuitOpen, ConnectionFailed
+from common.redis import async_client
+from connectors.errors import CircuitOpen, ConnectionFailed, RateLimited, UpstreamError
 from connectors.services import credential_set
 from connectors.services.breakers import breakers_reset
 from connectors.upstream import client as client_module
@@ -20,7 +21,7 @@ from connectors.upstream.retry import Kind
 from tests.factories import SYSTEM, make_connection
 from tests.mcp_endpoint.speak import by_door, make_place, modern
 from tests.upstream.conftest import some_connection, until
-from tests.upstream.faulty import answer, silence
+from tests.upstream.faulty import answer, faulty, silence
 
 ENTRY = "things=tests.upstream.things:Things"
 if ENTRY not in settings.PORTICO_CONNECTORS:
@@ -171,6 +172,33 @@ async def test_a_breaker_answers_faster_than_any_system(double, ctx):
     assert time.perf_counter() - started < 2
     assert len(double.came) == 5
     await client.aclose()
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["refuses", "hangs"])
+async def test_while_redis_is_away_calls_go_on_and_this_process_counts_for_itself(
+    double, ctx, settings, hangs, caplog
+):
+    async with faulty() as mute:  # takes connections and says nothing that Redis would
+        settings.REDIS_URL = mute.url.replace("http", "redis") + "/0" if hangs else "redis://127.0.0.1:1/0"
+        client = Client(some_connection(retries=0), double.url)
+        started = time.monotonic()
+        assert (await client.send(ctx(identity="c"), READ)).ok
+        double.script = [answer(429, retry_after="300")]
+        with pytest.raises(RateLimited):
+            await client.send(ctx(identity="limited"), READ)
+        double.otherwise = answer(500)
+        for _ in range(5):
+            with pytest.raises(UpstreamError):
+                await client.send(ctx(identity="c"), READ)
+        with pytest.raises(CircuitOpen):
+            await client.send(ctx(identity="c"), READ)
+        with pytest.raises(RateLimited):
+            await client.send(ctx(identity="limited"), READ)
+        assert time.monotonic() - started < 20
+        assert len(double.came) == 7
+        assert caplog.text.count("Redis is not reachable: breakers and pauses") == 1
+        await client.aclose()
+        await async_client().aclose()
 
 
 async def test_clients_that_nobody_uses_and_those_at_the_end_are_closed(double, ctx, monkeypatch):

@@ -336,6 +336,40 @@ async def test_a_probe_that_fails_means_another_rest(client, double, ctx, monkey
     assert len(double.came) == came
 
 
+class Asking:
+    """A credential for which the system is asked first, with the same call."""
+
+    def __init__(self, client, ctx):
+        self._client, self._ctx = client, ctx
+
+    async def headers(self, *, renewed):
+        await self._client.send(self._ctx, Request("POST", "token", Kind.REPEATABLE))
+        return {"authorization": "Bearer new"}
+
+
+async def away(question):
+    """What is answered while Redis is away."""
+
+
+async def test_a_request_for_a_token_within_a_probe_may_fail_it_but_not_save_it(
+    client, double, ctx, monkeypatch
+):
+    """Rule 7."""
+    breaker = await rested(client, double, ctx, monkeypatch)
+    trying = ctx(identity="c")
+    double.script = [answer(500)]
+    assert await outcome(client, trying, PUT, Asking(client, trying)) is UpstreamError
+    assert breaker.open_until > time.monotonic() + 30
+    monkeypatch.setattr(breaker_module, "asked", away)
+    breaker._open(0)
+    double.script = [answer(200), answer(500)]
+    assert await outcome(client, trying, PUT, Asking(client, trying)) is UpstreamError
+    assert breaker.open_until > time.monotonic() + 30
+    breaker._open(0)
+    assert await outcome(client, trying, PUT, Asking(client, trying)) == 200
+    assert not breaker.open_until
+
+
 async def test_a_probe_whose_caller_leaves_is_given_back(client, double, ctx, monkeypatch):
     """Rule 7: half open does not mean half open for ever."""
     breaker = await rested(client, double, ctx, monkeypatch)
