@@ -43,7 +43,7 @@ def told(urls: Mapping[str, str]) -> str:
         lines += [f"      curl {entry.first.format(url=url)}", ""]
     lines += [
         "Connect them in a Portico that may reach this machine: PORTICO_SANDBOX=true make run",
-        "Break one: curl -d '{\"fault\": \"too_many\", \"seconds\": 5}' <address>/__double__/faults",
+        'Break one: curl -d \'{"fault": "too_many", "seconds": 5}\' <address>/__double__/faults',
         "See docs/sandbox.md. Ctrl-C stops it.",
     ]
     return "\n".join(lines)

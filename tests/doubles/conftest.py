@@ -30,7 +30,9 @@ def sandbox(settings, monkeypatch) -> None:
 @pytest.fixture
 async def ada(jira) -> AsyncIterator[httpx2.AsyncClient]:
     """Jira's Ada, who may do everything."""
-    async with httpx2.AsyncClient(base_url=jira.url, auth=("ada@example.com", "sandbox-jira-token")) as client:
+    async with httpx2.AsyncClient(
+        base_url=jira.url, auth=("ada@example.com", "sandbox-jira-token")
+    ) as client:
         yield client
     await asyncio.sleep(0)
 

@@ -109,8 +109,16 @@ class Operation:
             for kind, media in self._document.resolved(response).get("content", {}).items():
                 if "json" in kind:
                     for value in _examples(self._document, media):
-                        return json.loads(value) if isinstance(value, str) else value
+                        return json.loads(value) if isinstance(value, str) else self._filled(value)
         raise LookupError(f"{self.id} has no example for {status or 'success'} in {self._document.name}")
+
+    def _filled(self, value: Any) -> Any:
+        """An example with the examples that it refers to (GitHub's do) in place."""
+        if isinstance(value, dict):
+            if str(value.get("$ref", "")).startswith("#/components/examples/"):
+                return self._filled(self._document.at(value["$ref"])["value"])
+            return {name: self._filled(one) for name, one in value.items()}
+        return [self._filled(one) for one in value] if isinstance(value, list) else value
 
     def _parameters(self) -> list[dict[str, Any]]:
         return [self._document.resolved(p) for p in [*self._shared, *self._node.get("parameters", [])]]

@@ -50,7 +50,9 @@ async def test_a_request_that_breaks_our_document_is_refused_and_fails_the_test(
         assert answer.status_code == 400
         assert "'feilds' was unexpected" in str(answer.json()["double"])
         assert (await client.get("/rest/api/3/issue/PROJ-1?field=summary")).status_code == 400
-        with pytest.raises(AssertionError, match=r"getIssue breaks jira.yaml: query parameter 'field' is unknown"):
+        with pytest.raises(
+            AssertionError, match=r"getIssue breaks jira.yaml: query parameter 'field' is unknown"
+        ):
             double.verify()
         assert len(double.issues) == 4
 
@@ -116,7 +118,12 @@ def test_doubles_run_in_a_process_of_their_own_and_are_told_what_to_do():
         assert client.get(f"{url}/rest/api/3/myself").status_code == 200
         assert client.post(f"{url}/__double__/faults", json={"fault": "nonsense"}).status_code == 400
         assert jira.report()["counts"] == {"getCurrentUser": 3, "getServerInfo": 1}
-        fields = {"project": {"key": "OPS"}, "summary": "x", "issuetype": {"name": "Bug"}, "description": adf("d")}
+        fields = {
+            "project": {"key": "OPS"},
+            "summary": "x",
+            "issuetype": {"name": "Bug"},
+            "description": adf("d"),
+        }
         assert client.post(f"{url}/rest/api/3/issue", json={"fields": fields}).json()["key"] == "OPS-2"
         jira.reset()
         assert client.get(f"{url}/rest/api/3/issue/OPS-2").status_code == 404

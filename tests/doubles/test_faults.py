@@ -194,7 +194,7 @@ async def test_faults_strike_the_routes_that_they_are_meant_for_and_by_chance(cl
 def test_a_fault_is_described_and_made_from_its_description():
     for fault, _, _ in MATRIX:
         assert faults.fault_of(fault.as_dict()) == fault
-    with pytest.raises(ValueError, match="there are: expired, .*wrong_length"):
+    with pytest.raises(ValueError, match=r"there are: expired, .*wrong_length"):
         faults.fault_of({"fault": "earthquake"})
     with pytest.raises(ValueError, match="minutes"):
         faults.fault_of({"fault": "too_many", "minutes": 1})
