@@ -1,6 +1,7 @@
 """The examination behind ``manage.py doctor``: each part, how it is, and what to do about it."""
 
 import asyncio
+import os
 import shutil
 import stat
 import tempfile
@@ -15,6 +16,7 @@ from django.core import checks
 from django.db import DatabaseError, connection
 from redis import Redis, RedisError
 
+from common.metrics import files
 from connectors.models import Connection
 from connectors.services import connection_check
 from portico import access, health, invariants
@@ -46,6 +48,7 @@ def examine() -> Iterator[Finding]:
         ("keys", _keys),
         ("redis", _redis),
         ("worker", _worker),
+        ("metrics", _metrics),
         ("files", _files),
         ("disk", _disk),
         ("connections", _connections),
@@ -147,6 +150,17 @@ def _worker() -> Iterator[Finding]:
             "none answers, so nothing is cleaned up and no audit checkpoint is made",
             "Run: celery -A portico.celery worker --beat (make run does it).",
         )
+
+
+def _metrics() -> Iterator[Finding]:
+    home = files.folder()
+    if home.exists() and not os.access(home, os.W_OK):
+        yield Finding(WARN, "metrics", f"{home} cannot be written", f"Let Portico's account write {home}.")
+        return
+    shown = (
+        "shown at /metrics" if settings.PORTICO_METRICS_TOKEN else "not shown: PORTICO_METRICS_TOKEN is empty"
+    )
+    yield Finding(OK, "metrics", f"counted in {home}, {shown}")
 
 
 def _files() -> Iterator[Finding]:

@@ -78,6 +78,7 @@ def test_one_answer_speaks_for_all_workers_and_keeps_what_a_killed_one_counted(d
         found = eventually(lambda: (got := scraped()).get(called) == 2 and got)
         assert found[("portico_processes", "web")] == 2
         assert found[("portico_process_resident_memory_bytes", "web")] > 1e7
+        assert eventually(lambda: scraped()[("portico_bus_connected", "web")] == 2)
         assert ("portico_requests_total", "http", "modern", "ok", "tools/call") in found
         before = server.pids()
         os.kill(before[0], signal.SIGKILL)

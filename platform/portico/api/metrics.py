@@ -27,7 +27,7 @@ class SpanSerializer(serializers.Serializer[Any]):
     """What was called in the last hour or day; ``limited`` and ``cached`` are among the calls."""
 
     calls = serializers.IntegerField()
-    errors = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]  # DRF takes fields off the class
     limited = serializers.IntegerField(help_text="Refused by a limit or a quota.")
     cached = serializers.IntegerField(help_text="Answered from what is kept.")
     p50_ms = serializers.FloatField(allow_null=True)
@@ -71,7 +71,7 @@ class PlatformMetricsSerializer(serializers.Serializer[Any]):
     memory_bytes = serializers.IntegerField()
     requests = serializers.IntegerField()
     calls = serializers.IntegerField()
-    errors = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]  # DRF takes fields off the class
     errors_by_type = serializers.DictField(child=serializers.IntegerField())
     limits_refused = serializers.DictField(child=serializers.IntegerField())
     upstream_requests = serializers.DictField(child=serializers.IntegerField())
