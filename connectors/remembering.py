@@ -35,6 +35,7 @@ Run = Callable[[], Awaitable[ToolResult]]
 PATIENCE_S: Final = 5.0  # for another process that asks the system
 FIRST_PAUSE_S: Final = 0.01
 LONGEST_PAUSE_S: Final = 0.1
+MAX_REMEMBERED: Final = 50  # results that one write may refresh
 
 _background: set[asyncio.Task[Any]] = set()
 
@@ -60,7 +61,7 @@ async def through(plan: Plan, context: CallContext, run: Run, *, refresh: bool =
             return copy.answer()
     span = context.deadline - time.monotonic()
     while not refresh and (flight := flight_for(plan)) is not None:
-        async with _waiting(plan, context):
+        async with _Waiting(plan, context):
             outcome = await asyncio.shield(flight.landed)
         if not is_enough(outcome, flight, span):
             continue
@@ -133,7 +134,7 @@ async def _look(
         elif found.leads or refresh or time.monotonic() > patience:
             return found
         else:
-            async with _waiting(plan, context):
+            async with _Waiting(plan, context):
                 await asyncio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE_S)
     return None
@@ -197,7 +198,11 @@ async def wrote(
     """
     marks = written_marks(entry.connection, entry.spec, arguments)
     metrics.cached(entry.connection.connector_slug, "forgotten")
-    await asyncio.shield(_in_background(_wrote(entry, context, marks, took_s, remember=ok)))
+    try:
+        await asyncio.shield(_in_background(_wrote(entry, context, marks, took_s, remember=ok)))
+    except Exception:  # the write has happened, and its answer is not ours to lose
+        logger.exception("What %s ended is forgotten a moment later", entry.spec.name)
+        keeper.owe(entry.connection.ref.tenant_id, marks)
 
 
 async def _wrote(
@@ -205,6 +210,9 @@ async def _wrote(
 ) -> None:
     tenant_id = entry.connection.ref.tenant_id
     kept = _remembered(entry, context) if remember else []
+    if len(kept) > MAX_REMEMBERED:
+        logger.warning("%s remembered more than %d results", entry.spec.name, MAX_REMEMBERED)
+        kept = kept[:MAX_REMEMBERED]
     also = {mark for plan, _ in kept for mark in plan.marks}
     began = await forget_marks(tenant_id, marks, took_s, also)
     if began is None and kept:
@@ -234,18 +242,14 @@ def _remembered(entry: ToolEntry, context: CallContext) -> list[tuple[Plan, Tool
     return found
 
 
-def _waiting(plan: Plan, context: CallContext) -> "_Waiting":
-    return _Waiting(plan.spec.name, context.deadline - time.monotonic())
-
-
 class _Waiting(Deadline):
     """A wait for another call within a call's own time, as its own error."""
 
     __slots__ = ("_name",)
 
-    def __init__(self, name: str, seconds: float) -> None:
-        super().__init__(seconds)
-        self._name = name
+    def __init__(self, plan: Plan, context: CallContext) -> None:
+        super().__init__(context.deadline - time.monotonic())
+        self._name = plan.spec.name
 
     async def __aexit__(self, *raised: Any) -> None:
         try:

@@ -12,6 +12,8 @@ from common.redis import sync_client
 from connectors.channel import Channel
 from connectors.context import CallContext
 from connectors.models import Connection
+from connectors.pipeline import call_tool
+from connectors.providers.restaurant.models import MenuItem
 from connectors.remembering import wrote
 from connectors.services import cache_clear, connection_delete
 from connectors.snapshot import snapshot_of
@@ -21,7 +23,7 @@ from connectors.upstream.cache.forgetting import forget_marks, stats_of, tell
 from connectors.upstream.cache.keeper import keeper
 from connectors.upstream.cache.plans import connection_mark, planned
 from connectors.upstream.client import close_all
-from tests.factories import SYSTEM, make_caller
+from tests.factories import SYSTEM, make_caller, make_connection, make_tenant
 from tests.upstream.faulty import answer, reset
 from tests.upstream.kept import Place, numbered, until
 
@@ -269,3 +271,19 @@ async def test_a_tag_of_a_list_is_a_tag_for_each(place):
     plan = planned(view, view.connector.tools["kept_item"], context, {"number": 1})
     assert plan is not None and len(plan.marks) == 3
     await tell(place.tenant.pk, [connection_mark(place.row.pk)])
+
+
+async def test_the_restaurants_figures_are_kept_until_one_of_its_tools_writes():
+    def furnish():
+        tenant = make_tenant()
+        row = make_connection(tenant, "restaurant")
+        item = MenuItem.objects.for_tenant(tenant).filter(connection_id=row.pk).first()
+        return make_caller(tenant), item.code
+
+    caller, item = await in_db(furnish)
+    period = {"date_range": {"start_date": "2026-01-01", "end_date": "2026-12-31"}}
+    for expected in ("miss", "hit"):
+        assert (await call_tool(caller, "get_analytics", period)).cache == expected
+    changed = await call_tool(caller, "update_inventory", {"item_id": item, "quantity": 12})
+    assert not changed.is_error, changed.content
+    assert (await call_tool(caller, "get_analytics", period)).cache == "miss"

@@ -23,6 +23,7 @@ from connectors.specs import ToolSpec
 SECONDS: Final[Mapping[str, int]] = {"-": 0, "S": 30, "M": 300, "L": 3600, "E": 300}
 EVERYTHING: Final = "*"  # the mark of all of a tenant's results
 MAX_WAYS: Final = 20_000
+MAX_TAGS: Final = 200
 _NAMES: Final = re.compile(r"{(\w+)}")
 _EXACT: Final = 2**53
 
@@ -170,7 +171,8 @@ def plain_numbers(value: Any) -> Any:
 def tags_of(spec: ToolSpec, arguments: Mapping[str, Any]) -> tuple[str, ...] | None:
     """A call's tags; None where one of them cannot be made, since its argument is missing or no plain value.
 
-    A list gives a tag for each of its members.
+    A list gives a tag for each of its members; beyond :data:`MAX_TAGS` there are none, which
+    forgets more than it must and never less.
     """
     found: list[str] = []
     for template in spec.tags:
@@ -178,7 +180,7 @@ def tags_of(spec: ToolSpec, arguments: Mapping[str, Any]) -> tuple[str, ...] | N
         if not rendered:
             return None
         found += rendered
-    return tuple(found)
+    return tuple(found) if len(found) <= MAX_TAGS else None
 
 
 def _rendered(template: str, arguments: Mapping[str, Any]) -> list[str]:
@@ -189,6 +191,8 @@ def _rendered(template: str, arguments: Mapping[str, Any]) -> list[str]:
             values = arguments.get(part)
         values = values if isinstance(values, list) else [values]
         if not all(isinstance(value, str | int | float) for value in values):
+            return []
+        if len(texts) * len(values) > MAX_TAGS:
             return []
         texts = [f"{text}{value}" for text in texts for value in values]
     return texts
