@@ -16,6 +16,7 @@ from connectors.pipeline import call_tool
 from connectors.services import connection_update, credential_delete, credential_set
 from connectors.services import tokens as rows
 from connectors.services.tokens import Lease
+from connectors.upstream import breaker
 from connectors.upstream.token_values import Token
 from connectors.upstream.tokens import end_renewals, memory
 from tenants.models import Tenant
@@ -209,6 +210,21 @@ async def test_a_system_that_stumbles_is_asked_again_by_the_next_call(server, se
     assert (await seat.fail())["type"] == "validation"
     await seat.get()
     assert server.count == 2
+
+
+async def test_after_an_outage_in_which_the_token_ended_calls_go_on(server, seat, monkeypatch):
+    monkeypatch.setattr(breaker, "REST_S", 0.3)
+    await seat.get()
+    server.down = True
+    types = [(await seat.fail())["type"] for _ in range(8)]
+    assert types[-1] == "circuit_open"
+    await in_db(lambda: seat.age(left_s=-1))
+    types += [(await seat.fail())["type"] for _ in range(8)]
+    server.down = False
+    async with asyncio.timeout(20):
+        while (await seat.call()).is_error:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert set(types) <= {"http_error", "circuit_open"} and server.count == 2
 
 
 async def test_a_valid_token_is_used_on_where_its_renewal_fails(server, seat):

@@ -29,6 +29,7 @@ class TokenServer:
     fetches: Counter[str] = field(default_factory=Counter)  # by client
     used: list[str] = field(default_factory=list)  # access tokens that came to /things, good ones
     refused: int = 0
+    down: bool = False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     on_use: Callable[[str], Awaitable[None]] | None = None
@@ -65,6 +66,8 @@ class TokenServer:
             writer.close()
 
     async def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
+        if self.down:
+            return 503, {}
         if path == "/barrier":
             self.came += 1
             if self.came >= 2:
