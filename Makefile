@@ -10,7 +10,7 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/platform
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run reset-access doctor dev test lint types layers migrations \
-	test-sqlite test-postgres format e2e fuzz bench soak conformance conformance-serve requirements
+	test-sqlite test-postgres format e2e sandbox fuzz bench soak conformance conformance-serve requirements
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ format: .venv/.installed-dev ## Format the code and apply safe fixes
 
 e2e: .venv/.installed-dev ## Only the tests that drive a running Portico
 	$(BIN)/python -m pytest -q -m e2e
+
+sandbox: .venv/.installed-dev ## Serve doubles of vendors on this machine, for who has no accounts there
+	@exec $(BIN)/python -m tests.doubles
 
 fuzz: .venv/.installed-dev ## Throw many more random requests at the endpoint than the suite does
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q tests/mcp_endpoint/test_properties.py tests/mcp_endpoint/test_properties_socket.py
