@@ -20,9 +20,9 @@ def refused(limits: Limits, dues: Sequence[Due], refusals: Sequence[Refusal], no
 
     worst = max(refusals, key=seconds)
     wait = seconds(worst)
-    if worst.index >= len(dues):
+    if worst.place >= len(dues):
         return _turn(limits, wait)
-    due = dues[worst.index]
+    due = dues[worst.place]
     if due.rule.period_ms:
         return _rate(due.rule, wait)
     return _quota(limits, due, worst.used, wait)

@@ -75,7 +75,7 @@ def _in_audit(tenant_id: UUID, rule: Rule, month: Month, *, after: int) -> Count
     return _rows(events.order_by().values("connection", "name").annotate(n=Count("id")), "name")
 
 
-def _rows(rows: Iterable[dict[str, Any]], name: str) -> Counted:
+def _rows(rows: Iterable[Any], name: str) -> Counted:
     return [(row["connection"], row[name], max(0, int(row["n"] or 0))) for row in rows]
 
 

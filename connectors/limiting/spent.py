@@ -55,10 +55,10 @@ class Spent:
         """Take note of what was refused."""
         now = time.monotonic()
         with self._lock:
-            for index, used, free_in_ms in refusals:
-                if index >= len(dues):
+            for place, used, free_in_ms in refusals:
+                if place >= len(dues):
                     continue  # a turn that is far off comes nearer all the time
-                due = dues[index]
+                due = dues[place]
                 free_at = now + (free_in_ms / 1_000 if free_in_ms >= 0 else AT_MOST_S)
                 until = min(free_at, now + AT_MOST_S)
                 self._full[due.key] = Full(until, free_at, due.rule.calls, due.cost, used)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from django.db import DatabaseError, InterfaceError
@@ -85,7 +86,7 @@ class Step:
         if debit.local:
             self.counters.give_back(*what)
         elif not self.line.resting():
-            await self.line.ask(lambda: script.give_back(async_client(), *what))
+            await self.line.ask(partial(script.give_back, async_client(), *what))
 
     def give_back_later(self, debit: Debit) -> None:
         """As :meth:`give_back` of everything, for a call that was cancelled: nobody waits for it."""
@@ -101,7 +102,7 @@ class Step:
             what = (dues, limits.interval_key, limits.interval_ms, patience)
             answer = None
             if not self.line.resting():
-                answer = await self.line.ask(lambda what=what: script.take(async_client(), *what))
+                answer = await self.line.ask(partial(script.take, async_client(), *what))
             local = answer is None
             verdict = self.counters.take(*what) if answer is None else answer
             if not verdict.missing:
@@ -130,13 +131,12 @@ class Step:
         if local:
             self.counters.seed(due.key, used)
         else:
-            ends = due.month.ends
-            await self.line.ask(lambda: script.seed(async_client(), due.key, used, ends))
+            await self.line.ask(partial(script.seed, async_client(), due.key, used, due.month.ends))
 
     async def _returned(self) -> None:
         """Redis is back: tell it what months were debited meanwhile; windows forget it."""
         for key, cost in self.counters.settle().items():
-            await self.line.ask(lambda key=key, cost=cost: script.add(async_client(), key, cost))
+            await self.line.ask(partial(script.add, async_client(), key, cost))
 
 
 step = Step()

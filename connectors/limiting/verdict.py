@@ -9,7 +9,7 @@ EXACT: Final = 1_000  # calls up to which a window knows each moment; see part_o
 class Refusal(NamedTuple):
     """A rule that forbids the call: its place among the dues (one past them: the interval)."""
 
-    index: int
+    place: int
     used: int
     free_in_ms: int  # until it lets a call of this cost through; -1 where the month's end decides
 

@@ -140,7 +140,7 @@ def test_one_full_limit_leaves_the_others_untouched(counting):
         assert not counting.take([wide, narrow, month], "turn", 0).refusals
     for _ in range(5):
         (refusal,) = counting.take([wide, narrow, month]).refusals
-        assert refusal.index == 1
+        assert refusal.place == 1
     granted = 0
     while not counting.take([wide]).refusals:
         granted += 1
@@ -152,7 +152,7 @@ def test_one_full_limit_leaves_the_others_untouched(counting):
 def test_every_full_limit_is_told(counting):
     first, second = due(1, 1_000), due(1, 60_000)
     counting.take([first, second])
-    assert [refusal.index for refusal in counting.take([first, second]).refusals] == [0, 1]
+    assert [refusal.place for refusal in counting.take([first, second]).refusals] == [0, 1]
 
 
 def test_a_month_is_counted_by_weight_and_a_lighter_call_still_fits(counting):

@@ -80,7 +80,9 @@ class Limits(LimitView):
         """List limits with what is used of each."""
         tenant = self.tenant(slug, Role.ADMIN)
         pages = Pages()
-        found = pages.paginate_queryset(self.rows(tenant).order_by("created_at", "pk"), request, view=self)
+        found: Any = pages.paginate_queryset(
+            self.rows(tenant).order_by("created_at", "pk"), request, view=self
+        )
         return pages.get_paginated_response(self.shown(tenant, found or []))
 
     @extend_schema(operation_id="limits_create", request=LimitWrite, responses={201: LimitSerializer})
