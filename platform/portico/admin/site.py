@@ -24,7 +24,7 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, str]]]] = [
         [
             ("Connections", "cable", "connectors_connection_changelist", "connectors.connection"),
             ("Limits", "speed", "connectors_usagelimit_changelist", "connectors.usagelimit"),
-            ("Warm-ups", "mode_heat", "connectors_warmup_changelist", "connectors.warmup"),
+            ("Warm-ups", "local_fire_department", "connectors_warmup_changelist", "connectors.warmup"),
             ("Alerts", "notifications", "connectors_alerttarget_changelist", "connectors.alerttarget"),
             (
                 "Permissions",

@@ -20,7 +20,9 @@ class UseSerializer(serializers.Serializer[Any]):
     """The calls of a day, tool, connection or principal."""
 
     key = serializers.CharField(help_text="The day, connection:tool, the connection, or the principal's id.")
-    label = serializers.CharField(help_text="The same in people's words.")
+    label = serializers.CharField(  # type: ignore[assignment]
+        help_text="The same in people's words."
+    )
     calls = serializers.IntegerField()
     errors = serializers.IntegerField()  # type: ignore[assignment]
     denied = serializers.IntegerField()
