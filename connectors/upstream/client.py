@@ -22,9 +22,9 @@ from connectors.connection_settings import NetworkSettings
 from connectors.errors import ConnectorError, RateLimited, TimedOut
 from connectors.upstream import breaker as breakers
 from connectors.upstream import effects, pauses
-from connectors.upstream.answers import Answer, error_of
+from connectors.upstream.answers import Answer
 from connectors.upstream.known import look
-from connectors.upstream.lines import Line
+from connectors.upstream.lines import MAX_WAITING, Line
 from connectors.upstream.quota import wish_of
 from connectors.upstream.requests import Auth as Auth
 from connectors.upstream.requests import Request as Request
@@ -38,7 +38,7 @@ from connectors.upstream.retry import (
     may_have_happened,
     wait_before,
 )
-from connectors.upstream.sending import Missing, doubtful, outcome_of, send_once, time_left
+from connectors.upstream.sending import Missing, failure_of, outcome_of, send_once, time_left
 from connectors.upstream.transport import http_client
 
 MAX_CLIENTS: Final = 512
@@ -60,6 +60,7 @@ class _Trip:
     renewed: bool = False
     broken: bool = False  # a sending was lost on a broken way
     doubt: bool = False  # an earlier sending may have taken effect
+    wish: float = 0.0  # for how many seconds the last answer wants no further request
     verdict: str | None = None
 
 
@@ -92,7 +93,8 @@ class Client:
         try:
             if not breaker.looked:
                 await look(breaker)
-            await pauses.obey(place, request.bucket, _patience(ctx))
+            patience = _patience(ctx) if self.active <= MAX_WAITING else 0.0
+            await pauses.obey(place, request.bucket, patience)
             probe = await breaker.enter(ctx)
             self.line.budget.call()
             return await self._send(ctx, trip, auth, place)
@@ -139,7 +141,9 @@ class Client:
                     trip.renewed = True
                     trip.attempt += 1
                     continue
-                failure = _failure(got, request)
+                failure = failure_of(got, request)
+                if request.wish is not None and (told := request.wish(got)):
+                    failure = pauses.limited(failure.message, told, status=got.status)
             harmless = does_no_harm(
                 request.kind, outcome, broken_before=trip.broken, before_commit=request.before_commit
             )
@@ -186,9 +190,12 @@ class Client:
                 effects.happened()
             if got is not None:
                 metrics.sent(self.connector, outcome_of(got), time.perf_counter() - started)
-        if isinstance(got, Answer) and (wish := wish_of(got.status, got.headers)):
-            quota = got.quota
-            await pauses.note(place, (request.bucket, quota.resource if quota else request.bucket), wish)
+        trip.wish = 0.0
+        if isinstance(got, Answer):
+            own = request.wish(got) if request.wish is not None else 0.0
+            if wish := max(own, wish_of(got.status, got.headers)):
+                trip.wish, quota = wish, got.quota
+                await pauses.note(place, (request.bucket, quota.resource if quota else request.bucket), wish)
         return got
 
     async def _rested(
@@ -200,9 +207,7 @@ class Client:
         """
         wait = max(wait_before(outcome, trip.attempt), pauses.left_of(place, trip.request.bucket))
         if wait > _patience(ctx):
-            if isinstance(outcome, Answer) and (
-                outcome.retry_after or wish_of(outcome.status, outcome.headers)
-            ):
+            if isinstance(outcome, Answer) and (outcome.retry_after or trip.wish):
                 trip.verdict = self._verdict(outcome, trip.request)
                 metrics.limited("vendor")
                 raise pauses.limited(failure.message, wait, status=outcome.status) from failure
@@ -228,16 +233,6 @@ def _has_effect(got: Answer | Missing | ConnectorError | None) -> bool:
     if isinstance(got, Answer):
         return got.ok or may_have_happened(got)
     return may_have_happened(got.lost) if isinstance(got, Missing) else True
-
-
-def _failure(got: Answer, request: Request) -> ConnectorError:
-    """The error of an answer; where a creation may have happened, one that says so."""
-    failure = error_of(got, request.explain)
-    known = request.before_commit is not None and request.before_commit(got)
-    if request.kind is Kind.ONCE and may_have_happened(got) and not known:
-        said = doubtful(request)
-        failure.code, failure.retryable, failure.hint = said["code"], said["retryable"], said["hint"]
-    return failure
 
 
 def _patience(ctx: Context) -> float:
@@ -267,6 +262,8 @@ def client_of(connection: ConnectionRef, base_url: str) -> Client:
     loop = asyncio.get_running_loop()
     home = _homes.get(loop)
     if home is None:
+        for other in [it for it in _homes if it.is_closed()]:
+            _homes.pop(other, None)  # its open connections would keep it for ever
         home = _homes[loop] = _Home()
     key = (connection.id, connection.version, base_url, connection.network)
     client = home.clients.get(key)

@@ -28,9 +28,12 @@ class Request:
     ``kind`` says what a repetition would do; ``max_bytes`` bounds the decoded body;
     ``before_commit`` and ``explain`` know the system's own codes and words. ``bucket`` names
     the vendor's limit that the request counts against, in the vendor's word for it (GitHub's
-    ``search``); empty where there is one limit for all. ``look_first`` says how to find out
-    whether a write took effect whose answer was lost ("Check with ..."). ``secrets`` are masked
-    in errors, beside those of the :class:`Auth`: a key that must stand in the query.
+    ``search``); empty where there is one limit for all. ``wish`` reads from an answer for how many
+    seconds the system wants to be left alone, where it says so in words instead of headers
+    (GitHub's secondary limits, which without ``Retry-After`` mean a minute at least); else 0.0.
+    ``look_first`` says how to find out whether a write took effect whose answer was lost ("Check
+    with ..."). ``secrets`` are masked in errors, beside those of the :class:`Auth`: a key that
+    must stand in the query.
     """
 
     method: str
@@ -45,5 +48,6 @@ class Request:
     explain: Callable[[Answer], str] | None = None
     accept: frozenset[int] = frozenset()  # statuses beside 2xx that the connector deals with itself
     bucket: str = ""
+    wish: Callable[[Answer], float] | None = None
     look_first: str = ""
     secrets: tuple[str, ...] = ()

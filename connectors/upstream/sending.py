@@ -11,11 +11,11 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 
 from connectors.errors import ConnectionFailed, ConnectorError, TimedOut, UpstreamError
-from connectors.upstream.answers import Answer, masked
+from connectors.upstream.answers import Answer, error_of, masked
 from connectors.upstream.bodies import bounded
 from connectors.upstream.network import ForbiddenAddressError
 from connectors.upstream.requests import Request
-from connectors.upstream.retry import Kind, Lost
+from connectors.upstream.retry import Kind, Lost, may_have_happened
 
 MAX_REDIRECTS: Final = 5
 MARGIN_S: Final = 0.05  # before the call's end, so that who waited too long is known here
@@ -79,6 +79,16 @@ def doubtful(request: Request) -> dict[str, Any]:
     """What an error says of a creation that may have happened: do not repeat it blindly."""
     hint = f"The request may have succeeded. {request.look_first}" if request.look_first else LOOK_FIRST
     return {"code": UNKNOWN, "retryable": False, "hint": hint}
+
+
+def failure_of(got: Answer, request: Request) -> ConnectorError:
+    """The error of an answer; where a creation may have happened, one that says so."""
+    failure = error_of(got, request.explain)
+    known = request.before_commit is not None and request.before_commit(got)
+    if request.kind is Kind.ONCE and may_have_happened(got) and not known:
+        said = doubtful(request)
+        failure.code, failure.retryable, failure.hint = said["code"], said["retryable"], said["hint"]
+    return failure
 
 
 def _after_loss(request: Request, less: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 
@@ -12,7 +13,8 @@ from common import metrics
 from common.bus import bus
 from common.db import in_db
 from common.redis import sync_client
-from connectors.errors import NotPermitted, RateLimited
+from connectors.errors import NotFound, NotPermitted, RateLimited
+from connectors.upstream import client as client_module
 from connectors.upstream import pauses
 from connectors.upstream.breaker import Breaker
 from connectors.upstream.client import Client, Request
@@ -97,6 +99,41 @@ async def test_github_says_with_403_what_others_say_with_429(client, double, ctx
     assert (await limited(client, ctx, READ)).retry_after == pytest.approx(60, abs=1)
     with pytest.raises(NotPermitted):
         await client.send(ctx(), READ)
+
+
+async def test_a_wish_that_the_system_writes_in_words_is_the_connectors_to_read(client, double, ctx):
+    """And nothing is repeated that the system asked to be spared."""
+
+    def wish(got):
+        return 60.0 if b"secondary rate limit" in got.body else 0.0
+
+    request = replace(READ, wish=wish, before_commit=lambda got: wish(got) > 0)
+    for asked in (request, replace(request, before_commit=None)):
+        double.script = [answer(403, b"You have exceeded a secondary rate limit")]
+        error = await limited(client, ctx, asked, identity=f"c{asked.before_commit}", seconds=100)
+        assert error.retry_after == pytest.approx(60, abs=1)
+    assert len(double.came) == 2
+    double.script = [answer(403, b"No rights")]
+    with pytest.raises(NotPermitted):
+        await client.send(ctx(), request)
+
+
+async def test_the_last_answer_that_a_limit_allows_is_what_it_is(client, double, ctx):
+    told = {"x_ratelimit_limit": "60", "x_ratelimit_remaining": "0", "x_ratelimit_reset": at(300)}
+    double.script = [answer(404, **told)]
+    with pytest.raises(NotFound):
+        await client.send(ctx(identity="c"), READ)
+    await limited(client, ctx, READ, identity="c")
+
+
+async def test_more_calls_than_may_wait_do_not_wait_for_a_pause(client, double, ctx, monkeypatch):
+    monkeypatch.setattr(client_module, "MAX_WAITING", 3)
+    double.script = [answer(200, ratelimit='"default";r=0;t=2')]
+    await client.send(ctx(identity="c"), READ)
+    said = await asyncio.gather(
+        *(client.send(ctx(identity="c"), READ) for _ in range(5)), return_exceptions=True
+    )
+    assert [type(each) for each in said].count(RateLimited) == 2
 
 
 async def test_a_creation_refused_with_a_reset_and_no_retry_after_says_when_to_come_back(client, double, ctx):
