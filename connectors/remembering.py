@@ -16,14 +16,13 @@ from typing import Any, Final
 
 from common import metrics
 from connectors.context import CallContext
-from connectors.deadlines import Deadline
-from connectors.errors import CircuitOpen, ConnectorError, TimedOut
+from connectors.errors import CircuitOpen, ConnectorError
 from connectors.results import ToolResult
 from connectors.shape import shape
 from connectors.snapshot import ToolEntry
 from connectors.upstream.cache import store
 from connectors.upstream.cache.copies import Copy, copies
-from connectors.upstream.cache.flights import Outcome, flight_for, is_enough, is_everybodys, take_off
+from connectors.upstream.cache.flights import Outcome, Waiting, flight_for, is_enough, is_everybodys, take_off
 from connectors.upstream.cache.forgetting import ASK_S, AWAY, forget_marks, tell
 from connectors.upstream.cache.keeper import keeper
 from connectors.upstream.cache.plans import Plan, planned, written_marks
@@ -61,7 +60,7 @@ async def through(plan: Plan, context: CallContext, run: Run, *, refresh: bool =
             return copy.answer()
     span = context.deadline - time.monotonic()
     while not refresh and (flight := flight_for(plan)) is not None:
-        async with _Waiting(plan, context):
+        async with Waiting(plan.spec.name, context.deadline):
             outcome = await asyncio.shield(flight.landed)
         if not is_enough(outcome, flight, span):
             continue
@@ -88,15 +87,16 @@ async def _fly(plan: Plan, context: CallContext, run: Run, span: float, *, refre
 
 async def _fetch(plan: Plan, context: CallContext, run: Run, moment: int, *, refresh: bool) -> ToolResult:
     token = store.new_token()
-    found = await _look(plan, context, token, moment, refresh=refresh)
-    if isinstance(found, ToolResult):
-        return found
-    if found is None or not found.leads:
-        token = ""
+    found: ToolResult | store.Look | None = None
     try:
+        found = await _look(plan, context, token, moment, refresh=refresh)
+        if isinstance(found, ToolResult):
+            return found
+        if found is None or not found.leads:
+            token = ""
         result = await run()
     except CircuitOpen as error:
-        last = await _last_good(plan, token, error) if found and not refresh else None
+        last = None if found is None or refresh else await _last_good(plan, token, error)
         if last is not None:
             return last
         _give_back(plan, token)
@@ -134,7 +134,7 @@ async def _look(
         elif found.leads or refresh or time.monotonic() > patience:
             return found
         else:
-            async with _Waiting(plan, context):
+            async with Waiting(plan.spec.name, context.deadline):
                 await asyncio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE_S)
     return None
@@ -240,26 +240,6 @@ def _remembered(entry: ToolEntry, context: CallContext) -> list[tuple[Plan, Tool
         if plan is not None and not result.is_error:
             found.append((plan, result))
     return found
-
-
-class _Waiting(Deadline):
-    """A wait for another call within a call's own time, as its own error."""
-
-    __slots__ = ("_name",)
-
-    def __init__(self, plan: Plan, context: CallContext) -> None:
-        super().__init__(context.deadline - time.monotonic())
-        self._name = plan.spec.name
-
-    async def __aexit__(self, *raised: Any) -> None:
-        try:
-            await super().__aexit__(*raised)
-        except TimeoutError as error:
-            raise TimedOut(
-                f"{self._name} did not finish in the time that this call has.",
-                retryable=True,
-                hint="Try again.",
-            ) from error
 
 
 def _said(result: ToolResult, cache: str, **more: Any) -> ToolResult:

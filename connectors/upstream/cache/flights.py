@@ -5,9 +5,11 @@ first one may have read before: what a client has written it also reads.
 """
 
 import asyncio
+import time
 import weakref
 from typing import Any, TypeAlias
 
+from connectors.deadlines import Deadline
 from connectors.errors import (
     AuthenticationFailed,
     ConnectorError,
@@ -44,6 +46,23 @@ class Flight:
             del self._flights[self.plan.key]
         if not self.landed.done():
             self.landed.set_result(outcome)
+
+
+class Waiting(Deadline):
+    """``async with``: a wait for an equal call, within this call's own time. Raises TimedOut."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str, deadline: float) -> None:
+        super().__init__(deadline - time.monotonic())
+        self._name = name
+
+    async def __aexit__(self, *raised: Any) -> None:
+        try:
+            await super().__aexit__(*raised)
+        except TimeoutError as error:
+            said = f"{self._name} did not finish in the time that this call has."
+            raise TimedOut(said, retryable=True, hint="Try again.") from error
 
 
 _by_loop: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bytes, Flight]]" = (
