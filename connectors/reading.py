@@ -263,7 +263,7 @@ async def _guarded(work: Awaitable[T], what: str) -> T:
     try:
         async with Deadline(settings.PORTICO_CALL_TIMEOUT_S):
             return await work
-    except (ConnectorError, InputRequired, CapabilityMissing):
+    except (ConnectorError, InputRequired, CapabilityMissing, ServiceUnavailable):
         raise
     except TimeoutError as error:
         raise TimedOut(f"{what} did not answer in time.", retryable=True) from error

@@ -213,7 +213,7 @@ async def test_an_answer_from_the_cache_costs_nothing(tenant):
     caller = await in_db(make_caller, tenant)
     for _ in range(3):
         await called(caller, "limited_kept")
-    assert (await use_of(tenant, row)).used == executed(tenant)
+    assert (await use_of(tenant, row)).used == executed(tenant) == 1
 
 
 async def test_a_call_that_ends_with_questions_is_given_back(tenant):
@@ -564,7 +564,9 @@ async def test_a_redis_that_hangs_holds_no_call_up(tenant, step, server):
         assert all(debit.local for debit in found)
     finally:
         os.kill(running["process"].pid, signal.SIGCONT)
-    await eventually_async(lambda: charge(caller, entry, time.monotonic() + 30), lambda: not step.line.is_away)
+    await eventually_async(
+        lambda: charge(caller, entry, time.monotonic() + 30), lambda: not step.line.is_away
+    )
 
 
 def test_the_use_of_limits_is_not_known_while_redis_is_away(tenant, monkeypatch, settings):
