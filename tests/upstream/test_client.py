@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from common import metrics
 from connectors.errors import (
     AuthenticationFailed,
     Conflict,
@@ -14,9 +15,10 @@ from connectors.errors import (
     TimedOut,
     UpstreamError,
 )
-from connectors.upstream.client import Request
+from connectors.upstream.client import Client, Request
 from connectors.upstream.retry import Kind
-from tests.upstream.faulty import answer, faulty, silence
+from tests.upstream.conftest import some_connection
+from tests.upstream.faulty import answer, faulty, reset, silence
 
 READ = Request("GET", "things", Kind.READ)
 PUT = Request("PUT", "things/1", Kind.REPEATABLE, json={"a": 1})
@@ -137,3 +139,50 @@ async def test_nothing_of_the_environment_and_no_cookie_goes_along(client, doubl
     assert "cookie" not in double.came[1].headers
     assert double.came[1].headers["user-agent"].startswith("Portico/")
     assert double.connections == 1
+
+
+async def test_what_is_sent_repeated_and_opened_is_counted(double, ctx, monkeypatch):
+    counted = []
+    monkeypatch.setattr(
+        metrics, "sent", lambda connector, outcome, seconds: counted.append((connector, outcome))
+    )
+    monkeypatch.setattr(metrics, "repeated", lambda connector: counted.append((connector, "again")))
+    monkeypatch.setattr(metrics, "breaker", lambda connector, event: counted.append((connector, event)))
+    client = Client(some_connection(read_s=0.1), double.url)
+    small = Request("GET", "things", Kind.READ, max_bytes=10)
+    for request, script in [
+        (READ, [reset]), (CREATE, [silence]), (READ, [answer(404)]), (PUT, [answer(307)]), (small, [answer(200)]),
+    ]:  # fmt: skip
+        double.script = script
+        await outcome(client, ctx, request)
+    assert {connector for connector, _ in counted} == {"things"}
+    assert [what for _, what in counted] == [
+        "connection", "again", "2xx", "timeout", "4xx", "3xx", "too_large",
+    ]  # fmt: skip
+    counted.clear()
+    double.script = [answer(500)] * 6
+    for _ in range(6):
+        await outcome(client, lambda: ctx(identity="c"), PUT)
+    assert counted == [("things", "5xx")] * 5 + [("things", "opened")]
+    await client.aclose()
+
+
+async def test_a_compressed_answer_that_ends_too_early_is_damaged(client, double, ctx):
+    whole = gzip.compress(bytes(range(256)) * 100)
+    double.script = [answer(200, whole[:-20], content_encoding="gzip")]
+    with pytest.raises(UpstreamError, match="damaged"):
+        await client.send(ctx(), READ)
+
+
+async def test_an_answer_elsewhere_is_fetched_with_get_and_without_the_body(client, double, ctx):
+    double.script = [answer(303, location="/found")]
+    assert (await client.send(ctx(), Request("POST", "search", Kind.READ, json={"q": 1}))).ok
+    assert [(came.method, came.target, came.body) for came in double.came][1:] == [("GET", "/found", b"")]
+
+
+async def test_a_key_that_stands_in_the_query_is_masked_like_a_credential(client, double, ctx):
+    request = Request("GET", "things", Kind.READ, params={"key": SECRET}, secrets=(SECRET,))
+    double.script = [answer(400, f"The key {SECRET} is wrong".encode())]
+    with pytest.raises(InvalidInput) as caught:
+        await client.send(ctx(), request)
+    assert SECRET not in str(caught.value.as_dict()) and "The key ***" in caught.value.message
