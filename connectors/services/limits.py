@@ -104,9 +104,9 @@ def limit_delete(row: UsageLimit, *, actor: Actor) -> None:
 
 
 def limit_facts(row: UsageLimit) -> dict[str, Any]:
-    """What the audit shows of a limit; ``access_key`` is the public id."""
+    """What the audit shows of a limit; ``key_id`` is an access key's public id."""
     return {
-        "access_key": row.key_id or "",
+        "key_id": row.key_id or "",
         "connection": row.connection.slug if row.connection else "",
         "tool": row.tool,
         "calls": row.calls,

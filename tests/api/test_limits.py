@@ -36,6 +36,7 @@ def test_limits_are_made_listed_with_their_use_changed_and_removed():
     assert [name.split()[0] for name in names.values_list("name", flat=True)] == [
         "limit.create", "limit.create", "limit.update", "limit.delete",
     ]  # fmt: skip
+    assert key.pk in names[1].arguments  # which key, by its public id
 
 
 def test_what_is_wrong_with_a_limit_is_named():
