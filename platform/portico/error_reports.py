@@ -29,6 +29,7 @@ _KEPT = (
     "sdk",
 )
 _OF_FRAMES = ("filename", "abs_path", "function", "module", "lineno", "in_app")
+_OURS = frozenset({"portico", "mcp_endpoint", "connectors", "tenants", "audit", "common"})
 _OF_ERRORS = ("type", "module")
 
 _started = False
@@ -84,9 +85,7 @@ def stop() -> None:
 def stripped(event: Any, hint: Any = None) -> Any:
     """The event as it may leave: made of fields that hold no data, whatever the SDK put into it."""
     found = {name: event[name] for name in _KEPT if name in event}
-    said = event.get("logentry") or {}
-    # The text with its gaps: what would fill them stays here.
-    found["logentry"] = {"message": masked(str(said.get("message", "")))[:500]}
+    found["logentry"] = {"message": _said(event)}
     errors = (event.get("exception") or {}).get("values") or []
     if errors:
         found["exception"] = {"values": [_error(error) for error in errors]}
@@ -101,6 +100,18 @@ def stripped(event: Any, hint: Any = None) -> Any:
         if value
     }
     return found
+
+
+def _said(event: Any) -> str:
+    """The log line with its gaps: what would fill them stays here.
+
+    Portico's own code writes constant texts. Another's text without gaps may have been put
+    together before it was logged (asyncio quotes whole exceptions so), and is left out.
+    """
+    said, origin = event.get("logentry") or {}, str(event.get("logger", ""))
+    if said.get("params") or origin.split(".")[0] in _OURS:
+        return masked(str(said.get("message", "")))[:500]
+    return f"An error of {origin[:100] or 'unknown origin'}"
 
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:

@@ -95,6 +95,26 @@ with log_context(tenant="acme", request_id="r-1", trace_id="t-1"):
     assert not any(PLANTED.encode() in raw for raw in receiver.raw)
 
 
+def test_a_text_that_somebody_elses_code_put_together_stays_here(receiver):
+    code = f"""
+import asyncio
+async def main():
+    async def broken():
+        raise ValueError("{PLANTED}")
+    task = asyncio.create_task(broken()); await asyncio.sleep(0)
+    await asyncio.sleep(0); del task
+asyncio.run(main()); import gc; gc.collect()
+logging.getLogger("acme.weather").error("it said {PLANTED}")
+logging.getLogger("portico.some").error("Something is wrong")
+"""
+    done = run(code, receiver.dsn)
+    assert done.returncode == 0, done.stderr
+    assert [event["logentry"]["message"] for event in receiver.events] == [
+        "An error of asyncio", "An error of acme.weather", "Something is wrong",
+    ]  # fmt: skip
+    assert not any(PLANTED.encode() in raw for raw in receiver.raw)
+
+
 def test_what_is_no_dsn_is_said_and_stops_nothing():
     done = run("print('on')", f"not-a-dsn-{PLANTED}")
     assert (done.returncode, done.stdout) == (0, "on\n")

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.test import AsyncClient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
@@ -90,3 +91,9 @@ def test_one_answer_speaks_for_all_workers_and_keeps_what_a_killed_one_counted(d
     assert TOKEN not in server.text()
     left = sorted(path.name for path in (tmp_path / "var" / "metrics").iterdir())
     assert left == ["lock", "v1-past.json"]  # the workers that ended well left their counts, and no gauges
+
+
+def test_a_command_prints_the_same_where_no_web_server_answers(capsys):
+    call_command("metrics")
+    families = {family.name for family in text_string_to_metric_families(capsys.readouterr().out)}
+    assert families >= {"portico_processes", "portico_tool_calls", "portico_cache_entries"}
