@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tests.doubles.confluence import Confluence
 from tests.doubles.double import Double
 from tests.doubles.github import GitHub
 from tests.doubles.jira import Jira
@@ -30,6 +31,12 @@ DOUBLES: Final[dict[str, Entry]] = {
         GitHub, 8802,
         ("token sandbox-github-token (octo, may do everything)", "token sandbox-github-reader (mona, reads only)"),
         "-H 'Authorization: Bearer sandbox-github-token' {url}/repos/octo/hello-world",
+    ),
+    "confluence": Entry(
+        Confluence, 8803,
+        ("e-mail ada@example.com, API token sandbox-confluence-token (may do everything)",
+         "e-mail bo@example.com, API token sandbox-confluence-reader (reads only)"),
+        "-u ada@example.com:sandbox-confluence-token {url}/wiki/api/v2/spaces",
     ),
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from connectors.upstream import retry
+from tests.doubles.confluence import Confluence
 from tests.doubles.fixtures import double_fixture
 from tests.doubles.github import GitHub
 from tests.doubles.jira import Jira
@@ -14,6 +15,7 @@ from tests.upstream.conftest import Ctx
 
 jira = double_fixture(Jira, check_answers=True)
 github = double_fixture(GitHub, check_answers=True)
+confluence = double_fixture(Confluence, check_answers=True)
 
 
 @pytest.fixture
@@ -42,5 +44,14 @@ async def octo(github) -> AsyncIterator[httpx2.AsyncClient]:
     """GitHub's octo, who may do everything."""
     headers = {"authorization": "Bearer sandbox-github-token"}
     async with httpx2.AsyncClient(base_url=github.url, headers=headers) as client:
+        yield client
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def writer(confluence) -> AsyncIterator[httpx2.AsyncClient]:
+    """Confluence's Ada, who may do everything."""
+    pair = ("ada@example.com", "sandbox-confluence-token")
+    async with httpx2.AsyncClient(base_url=confluence.url, auth=pair) as client:
         yield client
     await asyncio.sleep(0)

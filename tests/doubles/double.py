@@ -101,12 +101,13 @@ def route(
 
 @dataclass
 class Hit:
-    """A request that met an operation: which, and how it was answered (0: it was not, or broken off)."""
+    """A request that met an operation: which, the status of the work done (0: none), the fault that struck."""
 
     operation: str
     method: str
     template: str
     status: int = 0
+    fault: str = ""
 
 
 @dataclass
@@ -240,6 +241,7 @@ class Double:
         if fault is None:
             await line.answer(work())
         else:
+            hit.fault = fault.kind
             await fault.strike(Blow(self, request, line, work))
         await asyncio.sleep(0)
 

@@ -4,9 +4,10 @@ import base64
 import json
 from typing import Any
 
+from tests.doubles import clauses
 from tests.doubles.atlassian import refuse, text_of
 from tests.doubles.double import route
-from tests.doubles.jira import jql, records
+from tests.doubles.jira import records
 from tests.doubles.jira.double import READ, Issues
 from tests.doubles.messages import Answer, Request
 
@@ -23,8 +24,8 @@ class Searching(Issues):
     def found(self, request: Request, text: str, *, bounded: bool = True) -> list[dict[str, Any]]:
         """The issues that a query matches, in its order. Refuses in Jira's words."""
         try:
-            query = jql.parse(text, _NAMES, me=request.account.id, sprints=self.open_sprints)
-        except jql.JqlError as error:
+            query = clauses.parse(text, _NAMES, me=request.account.id, sprints=self.open_sprints)
+        except clauses.ClauseError as error:
             raise refuse(400, str(error)) from error
         if bounded and not query.bounded:
             raise refuse(
@@ -116,9 +117,9 @@ class Searching(Issues):
         told = []
         for text in request.json["queries"]:
             try:
-                jql.parse(text, _NAMES, me="", sprints=list)
+                clauses.parse(text, _NAMES, me="", sprints=list)
                 told.append({"query": text, "structure": {}})
-            except jql.JqlError as error:
+            except clauses.ClauseError as error:
                 told.append({"query": text, "errors": [str(error)]})
         return Answer(200, {"queries": told})
 

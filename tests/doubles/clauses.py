@@ -1,4 +1,4 @@
-"""The part of JQL that the double understands, and Jira's own words for the rest.
+"""The part of JQL (and CQL, its sister) that the doubles understand, and Jira's own words for the rest.
 
 Clauses ``field op value`` with ``= != ~ !~ < <= > >= in, not in, is, is not``; ``AND``, ``OR``,
 ``NOT``, brackets; ``ORDER BY``; ``currentUser()``, ``openSprints()``, ``now()``, ``startOfDay()``;
@@ -22,7 +22,7 @@ _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
 _COMPARED = {"<", "<=", ">", ">="}
 
 
-class JqlError(Exception):
+class ClauseError(Exception):
     """The query is none; the message is Jira's."""
 
 
@@ -36,7 +36,7 @@ class Query:
 
 
 def parse(text: str, fields: set[str], *, me: str, sprints: Callable[[], list[str]]) -> Query:
-    """Parse JQL over ``fields`` (lowercase names). Raises JqlError."""
+    """Parse JQL over ``fields`` (lowercase names). Raises ClauseError."""
     return _Parser(text, fields, me, sprints).query()
 
 
@@ -48,7 +48,7 @@ class _Parser:
         while position < len(text):
             match = _TOKEN.match(text, position)
             if match is None:
-                raise JqlError(
+                raise ClauseError(
                     f"Error in the JQL Query: The quoted string '{text[position:]}' has not been completed."
                 )
             position = match.end()
@@ -63,7 +63,9 @@ class _Parser:
         matches = self._any() if bounded else lambda values: True
         order = self._order()
         if self.at < len(self.tokens):
-            raise JqlError(f"Error in the JQL Query: Expecting operator but got '{self.tokens[self.at][0]}'.")
+            raise ClauseError(
+                f"Error in the JQL Query: Expecting operator but got '{self.tokens[self.at][0]}'."
+            )
         return Query(matches, order, bounded)
 
     def _is(self, *words: str) -> bool:
@@ -81,7 +83,7 @@ class _Parser:
 
     def _next(self, expected: str) -> str:
         if self.at >= len(self.tokens):
-            raise JqlError(f"Error in the JQL Query: Expecting {expected} before the end of the query.")
+            raise ClauseError(f"Error in the JQL Query: Expecting {expected} before the end of the query.")
         self.at += 1
         return self.tokens[self.at - 1][0]
 
@@ -104,14 +106,14 @@ class _Parser:
         if self._take("("):
             inner = self._any()
             if not self._take(")"):
-                raise JqlError("Error in the JQL Query: Expecting ')' before the end of the query.")
+                raise ClauseError("Error in the JQL Query: Expecting ')' before the end of the query.")
             return inner
         return self._clause()
 
     def _field(self) -> str:
         name = self._next("a field name")
         if name.lower() not in self.fields:
-            raise JqlError(f"Field '{name}' does not exist or you do not have permission to view it.")
+            raise ClauseError(f"Field '{name}' does not exist or you do not have permission to view it.")
         return name.lower()
 
     def _clause(self) -> Callable[[dict[str, Any]], bool]:
@@ -128,7 +130,7 @@ class _Parser:
             return lambda values: _among(values.get(field), found) is not wanted_not
         operator = self._next("an operator")
         if operator not in {"=", "!=", "~", "!~", *_COMPARED}:
-            raise JqlError(f"Error in the JQL Query: Expecting operator but got '{operator}'.")
+            raise ClauseError(f"Error in the JQL Query: Expecting operator but got '{operator}'.")
         wanted = self._value(field)
         return lambda values: _compare(values.get(field), operator, wanted)
 
@@ -143,7 +145,7 @@ class _Parser:
             if self._take(")"):
                 return found
             if not self._take(","):
-                raise JqlError("Error in the JQL Query: Expecting ')' before the end of the query.")
+                raise ClauseError("Error in the JQL Query: Expecting ')' before the end of the query.")
 
     def _value(self, field: str) -> Any:
         if (
@@ -151,7 +153,7 @@ class _Parser:
             and self.tokens[self.at][0] in {"=", "~", ")", ","}
             and not self.tokens[self.at][1]
         ):
-            raise JqlError(
+            raise ClauseError(
                 f"Error in the JQL Query: Expecting either a value, list or function but got '{self.tokens[self.at][0]}'."
             )
         text = self._next("a value")
@@ -159,7 +161,9 @@ class _Parser:
             return self._function(text)
         if _SPAN.fullmatch(text):
             return now() + timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
-        if field in ("created", "updated", "duedate") and re.match(r"\d{4}[-/]\d\d?[-/]\d\d?", text):
+        if field in ("created", "updated", "lastmodified", "duedate") and re.match(
+            r"\d{4}[-/]\d\d?[-/]\d\d?", text
+        ):
             return datetime.fromisoformat(
                 text.replace("/", "-") + ("+00:00" if ":" in text else " 00:00+00:00")
             )
@@ -175,7 +179,7 @@ class _Parser:
                 return now()
             case "startofday":
                 return now().replace(hour=0, minute=0, second=0, microsecond=0)
-        raise JqlError(f"Unable to find JQL function '{name}()'.")
+        raise ClauseError(f"Unable to find JQL function '{name}()'.")
 
     def _order(self) -> list[tuple[str, bool]]:
         found: list[tuple[str, bool]] = []

@@ -1,0 +1,12 @@
+"""Confluence Cloud, as far as a connector uses it."""
+
+from tests.doubles.confluence.around import Around
+
+__all__ = ["Confluence"]
+
+
+class Confluence(Around):
+    """Confluence Cloud with the spaces DOCS and TEAM and a few pages."""
+
+    vendor = product = "confluence"
+    title = "Confluence Cloud"
