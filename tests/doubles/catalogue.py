@@ -8,6 +8,7 @@ from tests.doubles.confluence import Confluence
 from tests.doubles.double import Double
 from tests.doubles.github import GitHub
 from tests.doubles.jira import Jira
+from tests.doubles.salesforce import Salesforce
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ DOUBLES: Final[dict[str, Entry]] = {
         ("e-mail ada@example.com, API token sandbox-confluence-token (may do everything)",
          "e-mail bo@example.com, API token sandbox-confluence-reader (reads only)"),
         "-u ada@example.com:sandbox-confluence-token {url}/wiki/api/v2/spaces",
+    ),
+    "salesforce": Entry(
+        Salesforce, 8804,
+        ("client id sandbox-client-id, client secret sandbox-client-secret (client credentials)",
+         "with them: user ada@example.com, password sandbox-password, security token sandbox-security-token",
+         "access token sandbox-salesforce-session"),
+        "-H 'Authorization: Bearer sandbox-salesforce-session' '{url}/services/data/v66.0/query?q=SELECT+Name+FROM+Account'",
     ),
 }  # fmt: skip
 

@@ -11,11 +11,13 @@ from tests.doubles.confluence import Confluence
 from tests.doubles.fixtures import double_fixture
 from tests.doubles.github import GitHub
 from tests.doubles.jira import Jira
+from tests.doubles.salesforce import Salesforce
 from tests.upstream.conftest import Ctx
 
 jira = double_fixture(Jira, check_answers=True)
 github = double_fixture(GitHub, check_answers=True)
 confluence = double_fixture(Confluence, check_answers=True)
+salesforce = double_fixture(Salesforce, check_answers=True)
 
 
 @pytest.fixture
@@ -53,5 +55,14 @@ async def writer(confluence) -> AsyncIterator[httpx2.AsyncClient]:
     """Confluence's Ada, who may do everything."""
     pair = ("ada@example.com", "sandbox-confluence-token")
     async with httpx2.AsyncClient(base_url=confluence.url, auth=pair) as client:
+        yield client
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def seller(salesforce) -> AsyncIterator[httpx2.AsyncClient]:
+    """Salesforce's Ada, with a session."""
+    headers = {"authorization": "Bearer sandbox-salesforce-session"}
+    async with httpx2.AsyncClient(base_url=salesforce.url, headers=headers) as client:
         yield client
     await asyncio.sleep(0)

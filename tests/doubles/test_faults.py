@@ -39,6 +39,7 @@ from tests.doubles.faults import (
 from tests.doubles.github import SecondaryLimit
 from tests.doubles.jira import Jira
 from tests.doubles.running import serving
+from tests.doubles.salesforce import LockedRow, Salesforce
 from tests.upstream.conftest import some_connection
 
 READ = Request("GET", "rest/api/3/issue/PROJ-1", Kind.READ, params={"fields": "summary"})
@@ -126,7 +127,7 @@ async def test_each_fault_becomes_its_error_and_nothing_is_made_twice(
 
 
 def test_the_matrix_has_every_fault():
-    assert {fault.kind for fault, _, _ in MATRIX} | {"slow_drip"} == set(Fault.kinds)
+    assert {fault.kind for fault, _, _ in MATRIX} | {"slow_drip", "locked_row"} == set(Fault.kinds)
 
 
 async def test_a_slow_drip_ends_with_the_calls_deadline(client, jira, ctx):
@@ -199,3 +200,25 @@ def test_a_fault_is_described_and_made_from_its_description():
     with pytest.raises(ValueError, match="minutes"):
         faults.fault_of({"fault": "too_many", "minutes": 1})
     assert (ROOT / "tests/doubles/specs/jira.yaml").is_file()
+
+
+async def test_a_locked_row_is_tried_again_where_the_connector_knows_its_code(sandbox, ctx):
+    class Session:
+        async def headers(self, *, renewed):
+            return {"authorization": "Bearer sandbox-salesforce-session"}
+
+    async with serving(Salesforce()) as double:
+        client = Client(some_connection(), double.url)
+        path = "services/data/v66.0/sobjects/Task"
+        request = Request(
+            "POST",
+            path,
+            Kind.ONCE,
+            json={"Subject": "Call"},
+            before_commit=lambda got: b"LOCK_ROW" in got.body,
+        )
+        double.faults.add(LockedRow())
+        assert (await client.send(ctx(), request, Session())).attempts == 2
+        assert len(double.rows["Task"]) == 1
+        await client.aclose()
+    await asyncio.sleep(0)

@@ -1,0 +1,5 @@
+"""Salesforce, as far as a connector uses it."""
+
+from tests.doubles.salesforce.double import LockedRow, Salesforce
+
+__all__ = ["LockedRow", "Salesforce"]

@@ -1,0 +1,62 @@
+"""Salesforce's standard objects, as far as the double knows them: fields, prefixes of ids, rules."""
+
+from typing import Any, Final
+
+# name: (type, may be set, required)
+_COMMON: Final = {
+    "Id": ("id", False, False), "CreatedDate": ("datetime", False, False),
+    "LastModifiedDate": ("datetime", False, False), "SystemModstamp": ("datetime", False, False),
+    "OwnerId": ("reference", True, False), "IsDeleted": ("boolean", False, False),
+}  # fmt: skip
+
+
+def _fields(required: tuple[str, ...] = (), **more: str) -> dict[str, tuple[str, bool, bool]]:
+    return _COMMON | {name: (kind, True, name in required) for name, kind in more.items()}
+
+
+OBJECTS: Final[dict[str, dict[str, tuple[str, bool, bool]]]] = {
+    "Account": _fields(("Name",), Name="string", Industry="picklist", Phone="phone", Website="url", Type="picklist",
+                       AnnualRevenue="currency", BillingCity="string", Description="textarea", AccountNumber="string"),
+    "Contact": _fields(("LastName",), FirstName="string", LastName="string", Email="email", Phone="phone", Title="string",
+                       AccountId="reference"),
+    "Lead": _fields(("LastName", "Company"), FirstName="string", LastName="string", Company="string", Email="email",
+                    Status="picklist", LeadSource="picklist"),
+    "Opportunity": _fields(("Name", "StageName", "CloseDate"), Name="string", StageName="picklist", CloseDate="date",
+                           Amount="currency", AccountId="reference", Probability="percent"),
+    "Case": _fields((), Subject="string", Status="picklist", Priority="picklist", Origin="picklist", Description="textarea",
+                    AccountId="reference", ContactId="reference"),
+    "Task": _fields((), Subject="string", Status="picklist", Priority="picklist", ActivityDate="date", Description="textarea",
+                    WhoId="reference", WhatId="reference"),
+    "Event": _fields((), Subject="string", StartDateTime="datetime", DurationInMinutes="int", Description="textarea",
+                     WhoId="reference", WhatId="reference"),
+}  # fmt: skip
+PREFIXES: Final = {"Account": "001", "Contact": "003", "Lead": "00Q", "Opportunity": "006", "Case": "500",
+                   "Task": "00T", "Event": "00U"}  # fmt: skip
+EXTERNAL: Final = {"Account": "AccountNumber"}  # what an upsert may name
+VALUES: Final = {
+    "Status": ["New", "Working", "Open", "Closed", "Not Started", "In Progress", "Completed"],
+    "Priority": ["High", "Normal", "Medium", "Low"], "StageName": ["Prospecting", "Negotiation", "Closed Won", "Closed Lost"],
+}  # fmt: skip
+
+
+def brief(base: str, name: str) -> dict[str, Any]:
+    """An object as the list of objects tells it."""
+    return {
+        "name": name, "label": name, "labelPlural": f"{name}s", "keyPrefix": PREFIXES[name], "custom": False,
+        "createable": True, "updateable": True, "deletable": True, "queryable": True, "searchable": True,
+        "urls": {"sobject": f"{base}/{name}", "describe": f"{base}/{name}/describe", "rowTemplate": f"{base}/{name}/{{ID}}"},
+    }  # fmt: skip
+
+
+def described(base: str, name: str) -> dict[str, Any]:
+    """An object with its fields."""
+    fields = [
+        {
+            "name": field, "label": field, "type": kind, "length": 255, "nillable": not required, "createable": settable,
+            "updateable": settable, "custom": False, "defaultedOnCreate": field == "OwnerId", "calculated": False,
+            "externalId": EXTERNAL.get(name) == field, "idLookup": field == "Id", "referenceTo": [field.removesuffix("Id")] if kind == "reference" else [],
+            "picklistValues": [{"value": value, "label": value, "active": True, "defaultValue": False} for value in VALUES.get(field, [])] if kind == "picklist" else [],
+        }
+        for field, (kind, settable, required) in OBJECTS[name].items()
+    ]  # fmt: skip
+    return {**brief(base, name), "fields": fields, "childRelationships": [], "recordTypeInfos": []}
