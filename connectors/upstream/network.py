@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import httpcore2
 from django.conf import settings
 
+from connectors.upstream.names import look_up
+
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -121,7 +123,7 @@ async def resolve(host: str, port: int, policy: Policy) -> Sequence[str]:
     to a good and a bad one is an attack), and ``httpcore2.ConnectError`` where there is none.
     """
     try:
-        rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        rows = await look_up(host, port)
     except (OSError, UnicodeError) as error:
         raise httpcore2.ConnectError(f"The name {host[:100]} cannot be resolved.") from error
     addresses = list(dict.fromkeys(str(row[4][0]).partition("%")[0] for row in rows))

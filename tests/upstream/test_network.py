@@ -1,15 +1,17 @@
+import asyncio
 import ipaddress
+import threading
 
 import httpcore2
 import pytest
 
 from connectors.errors import ConnectionFailed
-from connectors.upstream import network
+from connectors.upstream import names, network
 from connectors.upstream.client import Client, Request, client_of, close_all
 from connectors.upstream.network import ForbiddenAddressError, GuardedBackend, Policy, embedded, resolve
 from connectors.upstream.retry import Kind
 from tests.factories import make_tenant
-from tests.upstream.conftest import some_connection
+from tests.upstream.conftest import some_connection, until
 from tests.upstream.faulty import answer, faulty
 
 CLOSED = Policy()
@@ -56,12 +58,8 @@ async def test_no_spelling_of_a_forbidden_address_gets_through(host):
 
 
 async def test_a_name_with_one_forbidden_address_is_forbidden(monkeypatch):
-    import asyncio
-
-    async def both(*_, **__):
-        return [(2, 1, 6, "", ("1.1.1.1", 443)), (2, 1, 6, "", ("10.0.0.1", 443))]
-
-    monkeypatch.setattr(asyncio.get_running_loop().__class__, "getaddrinfo", both, raising=False)
+    rows = [(2, 1, 6, "", ("1.1.1.1", 443)), (2, 1, 6, "", ("10.0.0.1", 443))]
+    monkeypatch.setattr(names, "_ask", lambda host, port: rows)
     with pytest.raises(ForbiddenAddressError, match="private network"):
         await resolve("two.example", 443, CLOSED)
 
@@ -102,6 +100,33 @@ async def test_the_name_is_resolved_once_and_that_address_is_connected_to(monkey
         assert double.came[0].headers["host"].startswith("rebind.example")
         assert looks == ["rebind.example"]
         await client.aclose()
+
+
+async def test_a_name_that_nobody_answers_for_holds_up_no_other(double, ctx, monkeypatch):
+    """Many calls wait for it in one thread, and none of the threads that the process shares."""
+    real, asked, released = names._ask, [], threading.Event()
+
+    def ask(host, port):
+        asked.append(host)
+        if host == "silent.example":
+            released.wait(60)
+            raise OSError("no answer")
+        return real(host, port)
+
+    monkeypatch.setattr(names, "_ask", ask)
+    client = Client(some_connection(connections=100, connect_s=60.0, retries=0), "http://silent.example")
+    waiting = [asyncio.create_task(client.send(ctx(60), READ)) for _ in range(60)]
+    await until(lambda: asked)
+    other = Client(some_connection(), double.url.replace("127.0.0.1", "localhost"))
+    assert (await other.send(ctx(), READ)).ok
+    assert await asyncio.to_thread(lambda: 7) == 7
+    assert asked.count("silent.example") == 1
+    waiting[0].cancel()
+    released.set()
+    said = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(each) for each in said[1:]] == [ConnectionFailed] * 59
+    await client.aclose()
+    await other.aclose()
 
 
 async def test_the_http_library_uses_our_backend_and_no_unix_socket(client):
