@@ -9,20 +9,20 @@ import asyncio
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from tests.doubles.accounts import Account, Door, Quota
 from tests.doubles.documents import Document, Operation, own_document, vendor_document
-from tests.doubles.faults import Blow, Faults
+from tests.doubles.faults import Blow
 from tests.doubles.line import Line
 from tests.doubles.messages import Answer, Request
+from tests.doubles.planning import Faults
+from tests.doubles.routing import Route, route
 
-Handler = TypeVar("Handler", bound=Callable[..., Any])
-_HOLE = re.compile(r"\{(\w[\w.-]*)\}")
 MAX_KEPT = 10_000
+__all__ = ["Double", "Hit", "Refused", "Report", "Route", "VendorSpec", "Violation", "route"]
 
 
 class Refused(Exception):
@@ -44,59 +44,6 @@ class VendorSpec:
     def load(self) -> Document | None:
         """The document, or None where it is not at hand."""
         return vendor_document(self.file, self.base, self.any_of)
-
-
-@dataclass(frozen=True)
-class Route:
-    """One operation that a double plays. ``slashes`` names path parameters that may hold slashes.
-
-    ``undocumented``: the vendor's document does not have it, so only ours is asked.
-    """
-
-    method: str
-    template: str
-    handler: str
-    scopes: tuple[str, ...] = ()
-    anonymous: bool = False
-    slashes: tuple[str, ...] = ()
-    undocumented: bool = False
-
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        """What paths (as sent, quoted) belong to it."""
-        parts, end = [], 0
-        for index, hole in enumerate(_HOLE.finditer(self.template)):
-            wide = hole[1] in self.slashes
-            parts.append(re.escape(self.template[end : hole.start()]))
-            parts.append(f"(?P<p{index}>{'.*' if wide else '[^/]+'})")
-            end = hole.end()
-        return re.compile("".join(parts) + re.escape(self.template[end:]))
-
-    @property
-    def names(self) -> list[str]:
-        """Its path parameters in order."""
-        return _HOLE.findall(self.template)
-
-
-def route(
-    method: str,
-    template: str,
-    *,
-    scopes: Iterable[str] = (),
-    anonymous: bool = False,
-    slashes: Iterable[str] = (),
-    undocumented: bool = False,
-) -> Callable[[Handler], Handler]:
-    """Mark a method as what answers an operation: ``template`` is the document's path with its base."""
-
-    def mark(handler: Handler) -> Handler:
-        made = Route(
-            method, template, handler.__name__, tuple(scopes), anonymous, tuple(slashes), undocumented
-        )
-        handler.__dict__.setdefault("routes", []).append(made)
-        return handler
-
-    return mark
 
 
 @dataclass

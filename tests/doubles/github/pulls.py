@@ -4,8 +4,8 @@ from typing import Any
 
 from tests.doubles.double import route
 from tests.doubles.github import records
+from tests.doubles.github.contents import Contents
 from tests.doubles.github.double import REPO, WRITE, refuse
-from tests.doubles.github.gitdata import GitData
 from tests.doubles.github.issues import Issues
 from tests.doubles.messages import Answer, Request
 from tests.doubles.moments import now, zulu
@@ -13,7 +13,7 @@ from tests.doubles.moments import now, zulu
 PULL = REPO + "/pulls/{pull_number}"
 
 
-class Pulls(Issues, GitData):
+class Pulls(Issues, Contents):
     """Pull requests: issues that also have ``pull``."""
 
     def pull(self, request: Request) -> dict[str, Any]:
