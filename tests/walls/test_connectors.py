@@ -91,8 +91,12 @@ SAMPLES = {
 LEFT_BEHIND = {"Artifact"}
 
 
+# What calls leave in Redis whatever the tool: kept results, and counters of limits.
+PLATFORMS_OWN = (b"cache", b"limit")
+
+
 def contents(tenant):
-    """Every row of a tenant outside its audit, and its keys in Redis."""
+    """Every row of a tenant outside its audit, and its keys in Redis but for the platform's own."""
     rows = {}
     for model in apps.get_models():
         if issubclass(model, TenantModel) and model.__name__ not in LEFT_BEHIND and not model._meta.proxy:
@@ -101,7 +105,8 @@ def contents(tenant):
             )
     client, kept = sync_client(), {}
     for key in client.scan_iter(f"portico:{tenant.pk.hex}:*"):
-        kept[key] = client.dump(key)
+        if key.split(b":")[2] not in PLATFORMS_OWN:
+            kept[key] = client.dump(key)
     return rows, kept
 
 
