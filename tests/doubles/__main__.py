@@ -13,7 +13,7 @@ from tests.doubles.catalogue import DOUBLES, told
 from tests.doubles.running import serving
 
 
-async def main(vendors: list[str], as_json: bool, fixed: bool) -> None:
+async def main(vendors: list[str], as_json: bool) -> None:
     """Serve until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -22,18 +22,23 @@ async def main(vendors: list[str], as_json: bool, fixed: bool) -> None:
         urls = {}
         for vendor in vendors:
             entry = DOUBLES[vendor]
-            port = entry.port if fixed else 0
+            port = 0 if as_json else entry.port
             urls[vendor] = (await stack.enter_async_context(serving(entry.kind(), port))).url
         print(json.dumps(urls) if as_json else told(urls), flush=True)
         await stop.wait()
 
 
-if __name__ == "__main__":
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line's arguments; ends the process where they are none."""
     parser = argparse.ArgumentParser(prog="python -m tests.doubles", description="Serve doubles of vendors.")
     parser.add_argument("vendors", nargs="*", metavar="vendor", help=", ".join(DOUBLES))
     parser.add_argument("--json", action="store_true", help="one line of JSON, on free ports: for programs")
-    parser.add_argument("--fixed", action="store_true", help="on each double's own port")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if unknown := [name for name in given.vendors if name not in DOUBLES]:
         parser.error(f"there is no double of {', '.join(unknown)}; there are: {', '.join(DOUBLES)}")
-    asyncio.run(main(given.vendors or list(DOUBLES), given.json, given.fixed or not given.json))
+    return given
+
+
+if __name__ == "__main__":
+    asked = parsed()
+    asyncio.run(main(asked.vendors or list(DOUBLES), asked.json))

@@ -26,6 +26,7 @@ from tests.doubles.messages import Answer, Request
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OWN = Path(__file__).resolve().parent / "specs"
+MOST_REMEMBERED = 500  # requests of an operation
 _PLACE = "/operation"  # where an operation stands in its cut-out: quirks of templates stay outside
 _HOST = "http://double"
 _FALSE = re.compile(r"is not a 'date-time'$|: None (is not one of|for not nullable|is not of type)")
@@ -75,9 +76,18 @@ class Operation:
         item = document.content["paths"][template]
         self._shared = item.get("parameters", [])
         self._lock = threading.Lock()
+        self._checked: dict[tuple[Any, ...], list[str]] = {}
 
     def problems(self, request: Request) -> list[str]:
-        """What of a request breaks the document, as sentences."""
+        """What of a request breaks the document, as sentences. An equal request is not checked again."""
+        key = (request.query_string, request.content_type, request.body, *request.parameters.items())
+        if key not in self._checked:
+            if len(self._checked) >= MOST_REMEMBERED:
+                self._checked.clear()
+            self._checked[key] = self._problems(request)
+        return list(self._checked[key])
+
+    def _problems(self, request: Request) -> list[str]:
         known = {p["name"] for p in self._parameters() if p.get("in") == "query"}
         found = [f"query parameter {name!r} is unknown" for name in request.query if name not in known]
         takes = self._document.resolved(self._node.get("requestBody", {})).get("content")

@@ -1,17 +1,15 @@
 """What every double does: checks, reports, control, ways to run."""
 
-import subprocess
-import sys
-
 import httpx2
 import pytest
 
 from tests.doubles import documents
+from tests.doubles.__main__ import parsed
 from tests.doubles.atlassian import adf
-from tests.doubles.catalogue import DOUBLES
+from tests.doubles.catalogue import DOUBLES, told
 from tests.doubles.documents import ROOT, missing, own_document, vendor_document
 from tests.doubles.examples import NoDocument, example_of, operations_with_examples
-from tests.doubles.faults import Status
+from tests.doubles.faults import Fault, Status
 from tests.doubles.fixtures import needs_document
 from tests.doubles.jira import Jira
 from tests.doubles.running import serving, serving_in_process, serving_in_thread
@@ -130,12 +128,24 @@ def test_doubles_run_in_a_process_of_their_own_and_are_told_what_to_do():
         assert running["github"].report()["operations"] == []
 
 
-def test_who_names_a_double_that_there_is_not_is_told_which_there_are():
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.doubles", "fax"], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 2
-    assert "there are: jira, github" in done.stderr
+def test_who_names_a_double_that_there_is_not_is_told_which_there_are(capsys):
+    with pytest.raises(SystemExit):
+        parsed(["fax"])
+    assert "there is no double of fax; there are: jira, github" in capsys.readouterr().err
+    assert parsed(["jira", "--json"]).vendors == ["jira"]
+
+
+@pytest.mark.parametrize("vendor", list(DOUBLES))
+def test_the_sandbox_tells_address_and_credentials_of_each(vendor):
+    said = told({vendor: "http://127.0.0.1:1"})
+    assert f"{DOUBLES[vendor].kind.title} " in said
+    assert "http://127.0.0.1:1/" in said
+    assert f"`http://127.0.0.1:{DOUBLES[vendor].port}`" in (ROOT / "docs/sandbox.md").read_text()
+
+
+def test_every_fault_is_explained():
+    page = (ROOT / "docs/sandbox.md").read_text()
+    assert not [kind for kind in Fault.kinds if f"`{kind}`" not in page]
 
 
 @needs_document("github")

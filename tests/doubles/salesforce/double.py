@@ -1,4 +1,4 @@
-"""Salesforce's REST API: sign-in, queries, records, limits."""
+"""Salesforce: sign-in, sessions, queries."""
 
 import base64
 import secrets
@@ -12,7 +12,7 @@ from tests.doubles.faults import Blow, Fault
 from tests.doubles.messages import Answer, Request
 from tests.doubles.moments import atlassian, now
 from tests.doubles.salesforce import soql
-from tests.doubles.salesforce.objects import EXTERNAL, OBJECTS, PREFIXES, brief, described
+from tests.doubles.salesforce.objects import OBJECTS, PREFIXES
 
 DATA = "/services/data/{version}"
 BATCH = 200
@@ -37,7 +37,7 @@ class LockedRow(Fault):
         await blow.line.answer(refuse(400, "UNABLE_TO_LOCK_ROW", said).answer)
 
 
-class Salesforce(Double):
+class Org(Double):
     """An org with a few accounts, contacts and opportunities. Tokens live until ``end_sessions``."""
 
     vendor = "salesforce"
@@ -189,6 +189,17 @@ class Salesforce(Double):
         told = [self._told(request, kind, row, query.fields) for row in rows]
         return self._batch(request, told, 0, len(told))
 
+    def _kind(self, name: str, code: str = "NOT_FOUND") -> str:
+        for kind in OBJECTS:
+            if kind.lower() == name.lower():
+                return kind
+        said = (
+            f"sObject type '{name}' is not supported."
+            if code == "INVALID_TYPE"
+            else "The requested resource does not exist"
+        )
+        raise refuse(400 if code == "INVALID_TYPE" else 404, code, said)
+
     def _known(self, kind: str, field: str) -> None:
         parent, dot, rest = field.partition(".")
         if dot and parent in OBJECTS and f"{parent}Id" in OBJECTS[kind]:
@@ -226,118 +237,6 @@ class Salesforce(Double):
             raise refuse(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
         rows, start = self.cursors[locator], int(locator.rpartition("-")[2])
         return self._batch(request, rows, start, start + len(rows))
-
-    # Records
-
-    def _kind(self, name: str, code: str = "NOT_FOUND") -> str:
-        for kind in OBJECTS:
-            if kind.lower() == name.lower():
-                return kind
-        said = (
-            f"sObject type '{name}' is not supported."
-            if code == "INVALID_TYPE"
-            else "The requested resource does not exist"
-        )
-        raise refuse(400 if code == "INVALID_TYPE" else 404, code, said)
-
-    def _row(self, request: Request) -> tuple[str, dict[str, Any]]:
-        kind, id = self._kind(request.parameters["sobject"]), request.parameters["id"]
-        for full, row in self.rows[kind].items():
-            if id in (full, full[:15]):
-                if row["IsDeleted"]:
-                    raise refuse(404, "ENTITY_IS_DELETED", "entity is deleted")
-                return kind, row
-        raise refuse(404, "NOT_FOUND", "The requested resource does not exist")
-
-    def _checked(self, kind: str, values: dict[str, Any], *, whole: bool) -> dict[str, Any]:
-        fields = OBJECTS[kind]
-        for name in values:
-            if name not in fields:
-                raise refuse(400, "INVALID_FIELD", f"No such column '{name}' on sobject of type {kind}")
-            if not fields[name][1]:
-                raise refuse(
-                    400, "INVALID_FIELD_FOR_INSERT_UPDATE", f"Unable to create/update fields: {name}.", name
-                )
-        missing = [
-            name
-            for name, (_, _, required) in fields.items()
-            if required and (whole or name in values) and not values.get(name)
-        ]
-        if missing:
-            raise refuse(
-                400,
-                "REQUIRED_FIELD_MISSING",
-                f"Required fields are missing: [{', '.join(missing)}]",
-                *missing,
-            )
-        return values
-
-    @route("GET", DATA + "/sobjects")
-    def list_objects(self, request: Request) -> Any:
-        base = f"/services/data/{request.parameters['version']}/sobjects"
-        return {
-            "encoding": "UTF-8",
-            "maxBatchSize": BATCH,
-            "sobjects": [brief(base, name) for name in OBJECTS],
-        }
-
-    @route("GET", DATA + "/sobjects/{sobject}/describe")
-    def describe(self, request: Request) -> Any:
-        kind = self._kind(request.parameters["sobject"])
-        return described(f"/services/data/{request.parameters['version']}/sobjects", kind)
-
-    @route("POST", DATA + "/sobjects/{sobject}")
-    def create(self, request: Request) -> Answer:
-        kind = self._kind(request.parameters["sobject"])
-        id = self.make(kind, self._checked(kind, request.json, whole=True))
-        return Answer(201, {"id": id, "success": True, "errors": []})
-
-    @route("GET", DATA + "/sobjects/{sobject}/{id}")
-    def read(self, request: Request) -> Any:
-        kind, row = self._row(request)
-        fields = [field for field in request.one("fields").split(",") if field]
-        for field in fields:
-            self._known(kind, field)
-        return self._told(request, kind, row, ["Id", *fields] if fields else None)
-
-    @route("PATCH", DATA + "/sobjects/{sobject}/{id}")
-    def update(self, request: Request) -> Answer:
-        kind, row = self._row(request)
-        row |= self._checked(kind, request.json, whole=False)
-        row["LastModifiedDate"] = row["SystemModstamp"] = atlassian(now())
-        return Answer(204)
-
-    @route("DELETE", DATA + "/sobjects/{sobject}/{id}")
-    def delete(self, request: Request) -> Answer:
-        self._row(request)[1]["IsDeleted"] = True
-        return Answer(204)
-
-    @route("PATCH", DATA + "/sobjects/{sobject}/{field}/{value}")
-    def upsert(self, request: Request) -> Answer:
-        kind, field = self._kind(request.parameters["sobject"]), request.parameters["field"]
-        if EXTERNAL.get(kind) != field:
-            raise refuse(
-                404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {field}"
-            )
-        known = [
-            row
-            for row in self.rows[kind].values()
-            if row.get(field) == request.parameters["value"] and not row["IsDeleted"]
-        ]
-        values = self._checked(kind, request.json, whole=not known)
-        if known:
-            known[0].update(values)
-            return Answer(200, {"id": known[0]["Id"], "success": True, "created": False, "errors": []})
-        id = self.make(kind, {**values, field: request.parameters["value"]})
-        return Answer(201, {"id": id, "success": True, "created": True, "errors": []})
-
-    @route("GET", DATA + "/limits")
-    def limits(self, request: Request) -> Any:
-        left = self.quota.left(request.account)
-        return {
-            "DailyApiRequests": {"Max": self.quota.limit, "Remaining": left},
-            "DataStorageMB": {"Max": 1024, "Remaining": 1000},
-        }
 
 
 def _no_token(error: str, description: str) -> Answer:
