@@ -1,9 +1,13 @@
 """What a system answered, and what went wrong on the way, in the words of connectors."""
 
+import base64
+import binascii
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
 import orjson
 
@@ -21,6 +25,7 @@ from connectors.upstream.quota import VENDOR_LIMIT, Quota, quota_of, seconds_unt
 
 MAX_EXCERPT = 300  # characters of a system's own words in an error
 MASK = "***"
+_LONGEST_SECRET: Final = 8_192  # what an HTTP header may be long at most, in most servers
 _BLANKS = re.compile(r"\s+")
 _MARKUP = re.compile(r"<[^>]{0,500}>")
 
@@ -64,10 +69,12 @@ class Answer:
 
     def excerpt(self) -> str:
         """The beginning of the body as one masked line, for a message."""
-        text = self.body[: MAX_EXCERPT * 8].decode("utf-8", "replace")
+        # Masked before it is cut: half a secret at the edge would not be found.
+        whole = self.body[: MAX_EXCERPT * 8 + _LONGEST_SECRET].decode("utf-8", "replace")
+        text = masked(whole, self.secrets)[: MAX_EXCERPT * 8]
         if "html" in self.headers.get("content-type", ""):
             text = _MARKUP.sub(" ", text)
-        return masked(_BLANKS.sub(" ", text).strip()[:MAX_EXCERPT], self.secrets)
+        return _BLANKS.sub(" ", text).strip()[:MAX_EXCERPT]
 
     @property
     def retry_after(self) -> float | None:
@@ -81,12 +88,40 @@ class Answer:
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
-    """A text in which none of the secrets (nor a piece after a scheme like ``Bearer``) is left."""
+    """A text in which none of the secrets is left, nor a piece after a scheme like ``Bearer``.
+
+    Also not in the forms in which systems quote what they were sent: escaped as in JSON or in a
+    URL, and the password of Basic credentials by itself.
+    """
+    found: set[str] = set()
     for secret in secrets:
-        for piece in {secret, secret.rpartition(" ")[2]}:
+        for piece in _pieces(secret):
             if len(piece) >= 4:
-                text = text.replace(piece, MASK)
+                found.update(_forms(piece))
+    for form in sorted(found, key=len, reverse=True):
+        text = text.replace(form, MASK)
     return text
+
+
+def _pieces(secret: str) -> tuple[str, ...]:
+    scheme, _, last = secret.rpartition(" ")
+    if scheme.lower() != "basic":
+        return secret, secret.strip(), last
+    try:
+        plain = base64.b64decode(last, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return secret, last
+    return secret, last, plain, plain.partition(":")[2]
+
+
+def _forms(piece: str) -> tuple[str, ...]:
+    if piece.isalnum():
+        return (piece,)
+    escaped = json.dumps(piece)[1:-1]
+    return (
+        piece, escaped, escaped.replace("/", "\\/"), json.dumps(piece, ensure_ascii=False)[1:-1],
+        quote(piece, safe="", errors="replace"), quote_plus(piece, errors="replace"),
+    )  # fmt: skip
 
 
 _KINDS: Final[dict[int, type[ConnectorError]]] = {

@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
-from urllib.parse import urljoin
 from uuid import UUID
 
 from common import metrics
@@ -28,6 +27,7 @@ from connectors.upstream.lines import MAX_WAITING, Line
 from connectors.upstream.quota import wish_of
 from connectors.upstream.requests import Auth as Auth
 from connectors.upstream.requests import Request as Request
+from connectors.upstream.requests import url_below
 from connectors.upstream.retry import (
     ATTEMPTS,
     LONGEST_WAIT_S,
@@ -38,7 +38,7 @@ from connectors.upstream.retry import (
     may_have_happened,
     wait_before,
 )
-from connectors.upstream.sending import Missing, failure_of, outcome_of, send_once, time_left
+from connectors.upstream.sending import NOT_SENT, Missing, failure_of, outcome_of, send_once, time_left
 from connectors.upstream.transport import http_client
 
 MAX_CLIENTS: Final = 512
@@ -51,11 +51,11 @@ PATIENT_S: Final = 5.0  # who had so long, and does not answer, has failed, what
 class _Trip:
     """A request on its way, over all its sendings, and what its end says of the system.
 
-    ``verdict`` is None where it says nothing, empty where the system answered, else what the
-    breaker counts.
+    ``verdict``: None where it says nothing, empty where the system answered, else what counts.
     """
 
     request: Request
+    url: str
     attempt: int = 1
     renewed: bool = False
     broken: bool = False  # a sending was lost on a broken way
@@ -87,7 +87,7 @@ class Client:
         """
         place = (*self._owner, ctx.identity)
         breaker = breakers.breaker_of(*place, self.connector)
-        trip = _Trip(request)
+        trip = _Trip(request, url_below(self.base_url, request.path))
         probe = False
         self.active += 1
         try:
@@ -176,7 +176,7 @@ class Client:
         got: Answer | Missing | ConnectorError | None = None
         try:
             got = await send_once(
-                self._http, urljoin(self.base_url, request.path.lstrip("/")), request, headers, secrets,
+                self._http, trip.url, request, headers, secrets,
                 seconds=max(time_left(ctx.deadline), 0.001), attempt=trip.attempt,
             )  # fmt: skip
         except ConnectorError as error:
@@ -232,7 +232,9 @@ def _has_effect(got: Answer | Missing | ConnectorError | None) -> bool:
     """Whether a request that writes may have been carried out."""
     if isinstance(got, Answer):
         return got.ok or may_have_happened(got)
-    return may_have_happened(got.lost) if isinstance(got, Missing) else True
+    return (
+        may_have_happened(got.lost) if isinstance(got, Missing) else got is None or got.code not in NOT_SENT
+    )
 
 
 def _patience(ctx: Context) -> float:

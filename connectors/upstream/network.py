@@ -35,6 +35,8 @@ _METADATA: Final = frozenset(
             "100.100.100.200",
             "192.0.0.192",
             "fd00:ec2::254",
+            "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
         ),
     )
 )
@@ -66,13 +68,17 @@ class Policy:
             return "it is Portico's own database or Redis"
         if real.is_loopback:
             return "" if self.sandbox else "it is this machine itself (loopback)"
-        if real.is_unspecified or real.is_multicast:
+        if real.is_unspecified or real.is_multicast or _is_site_local(real):
             return "it is no address of a host"
         if real.is_global and not real.is_reserved:
             return ""
         if any(real in network for network in self.networks):
             return ""
         return "it is in a private network; the operator opens one in PORTICO_ALLOW_PRIVATE_NETWORKS"
+
+
+def _is_site_local(address: Address) -> bool:
+    return isinstance(address, ipaddress.IPv6Address) and address.is_site_local  # called global before 3.13
 
 
 def embedded(address: Address) -> Address:

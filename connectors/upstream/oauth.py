@@ -72,7 +72,7 @@ def _refusal(answer: Answer, secrets: Sequence[str]) -> Exception:
     code = str(said.get("error", ""))[:60]
     if answer.status != 401 and code not in _REFUSED:
         return error_of(answer)
-    words = masked(str(said.get("error_description", ""))[:200], secrets)
+    words = masked(str(said.get("error_description", ""))[:2_000], secrets)[:200]
     return AuthenticationFailed(
         f"The system gives no token for this credential ({code or 'refused'}). {words}".strip(),
         code="token_refused",

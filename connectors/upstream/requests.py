@@ -1,9 +1,12 @@
 """What a connector asks of its system: one request, and who asks."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
+from urllib.parse import unquote
 
+from connectors.errors import InvalidInput
 from connectors.upstream.answers import Answer
 from connectors.upstream.retry import Kind
 
@@ -51,3 +54,23 @@ class Request:
     wish: Callable[[Answer], float] | None = None
     look_first: str = ""
     secrets: tuple[str, ...] = ()
+
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CLIMBS: Final = re.compile(r"(?:^|[/\\])\.{1,2}(?:$|[/\\])")
+
+
+def url_below(base_url: str, path: str) -> str:
+    """The address of a path below ``base_url``, which ends with a slash.
+
+    The two are put together as texts: what an argument made of the path may name another
+    address or climb up, and none of it leads the credential away. Raises InvalidInput.
+    """
+    path = path.removeprefix("./").lstrip("/")
+    if _CONTROL.search(path) or _CLIMBS.search(unquote(path.partition("?")[0].partition("#")[0])):
+        raise InvalidInput(
+            "A value of this call would lead to another address of the system.",
+            code="bad_path",
+            hint="Names and ids are neither '.' nor '..' and have no control characters.",
+        )
+    return base_url + path

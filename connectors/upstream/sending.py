@@ -22,6 +22,11 @@ MARGIN_S: Final = 0.05  # before the call's end, so that who waited too long is 
 LOOK_FIRST: Final = "It may have taken effect; look before you try again."
 UNKNOWN: Final = "outcome_unknown"  # the code of a write that nobody can tell the outcome of
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+# Headers that go to another origin.
+_HARMLESS: Final = frozenset(
+    {"accept", "accept-language", "if-modified-since", "if-none-match", "range", "traceparent", "tracestate"}
+)
+NOT_SENT: Final = frozenset({"bad_header", "bad_url", "forbidden_address"})  # codes that say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,13 @@ async def send_once(
     except (httpx2.TimeoutException, TimeoutError):
         late = TimedOut("The system did not answer in time.", **_after_loss(request, "Ask for less."))
         return Missing(Lost.LATE, late, time.monotonic() - started)
+    except httpx2.LocalProtocolError:
+        # Its words quote the header, escaped; nothing was sent.
+        raise ConnectionFailed(
+            "A header of the request cannot be sent: it has a character that headers may not have.",
+            code="bad_header",
+            hint="An admin stores the connection's credential again, without line breaks.",
+        ) from None
     except (httpx2.TransportError, OSError) as error:
         words = f"The connection to {host} broke: {_words(error, secrets)}"
         return Missing(Lost.BROKEN, ConnectionFailed(words, **_after_loss(request)))
@@ -133,7 +145,13 @@ async def _exchange(
             return Answer(status, received, body, url, attempt, secrets)
         following = urljoin(url, target)
         if _origin(following) != _origin(url):
-            sent = dict(headers[0])  # a credential never goes to another origin
+            # Neither a credential goes to another origin, nor a body that may hold one, as a token
+            # request does, nor a header that may be a key.
+            if status != 303 and (json is not None or content is not None):
+                raise ConnectionFailed(
+                    "The system redirects what was sent to it to another address.", code="redirect"
+                )
+            sent = {name: value for name, value in headers[0].items() if name.lower() in _HARMLESS}
         if urlsplit(url).scheme == "https" and urlsplit(following).scheme != "https":
             raise ConnectionFailed("The system redirects to an address without TLS.", code="redirect")
         url, params = following, None
@@ -162,7 +180,7 @@ def _guard_of(error: BaseException) -> ForbiddenAddressError | None:
 
 
 def _words(error: Exception, secrets: tuple[str, ...]) -> str:
-    return masked(str(error)[:200], secrets) or type(error).__name__
+    return masked(str(error), secrets)[:200] or type(error).__name__
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
