@@ -59,8 +59,8 @@ format: .venv/.installed-dev ## Format the code and apply safe fixes
 e2e: .venv/.installed-dev ## Only the tests that drive a running Portico
 	$(BIN)/python -m pytest -q -m e2e
 
-sandbox: .venv/.installed-dev ## Serve doubles of vendors on this machine, for who has no accounts there
-	@exec $(BIN)/python -m tests.doubles
+sandbox: .venv/.installed-dev ## Serve doubles of vendors on this machine, for who has no accounts there (PORT=)
+	@exec $(BIN)/python -m tests.doubles --port $(or $(PORT),8801)
 
 fuzz: .venv/.installed-dev ## Throw many more random requests at the endpoint than the suite does
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q tests/mcp_endpoint/test_properties.py tests/mcp_endpoint/test_properties_socket.py

@@ -10,6 +10,8 @@ from tests.doubles.github import GitHub
 from tests.doubles.jira import Jira
 from tests.doubles.salesforce import Salesforce
 
+FIRST_PORT: Final = 8801
+
 
 @dataclass(frozen=True)
 class Entry:

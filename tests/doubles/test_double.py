@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from tests.doubles import documents
-from tests.doubles.__main__ import parsed
+from tests.doubles.__main__ import main, parsed
 from tests.doubles.atlassian import adf
 from tests.doubles.catalogue import DOUBLES, told
 from tests.doubles.documents import ROOT, missing, own_document, vendor_document
@@ -133,6 +133,13 @@ def test_who_names_a_double_that_there_is_not_is_told_which_there_are(capsys):
         parsed(["fax"])
     assert "there is no double of fax; there are: jira, github" in capsys.readouterr().err
     assert parsed(["jira", "--json"]).vendors == ["jira"]
+
+
+async def test_a_port_that_is_taken_is_said_in_a_sentence():
+    async with serving(Jira()) as double:
+        port = int(double.url.rpartition(":")[2])
+        with pytest.raises(SystemExit, match=rf"Port {port} cannot be used .* make sandbox PORT="):
+            await main(["jira"], first=port)
 
 
 @pytest.mark.parametrize("vendor", list(DOUBLES))

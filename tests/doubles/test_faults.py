@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import random
 
 import pytest
 
@@ -222,3 +223,43 @@ async def test_a_locked_row_is_tried_again_where_the_connector_knows_its_code(sa
         assert len(double.rows["Task"]) == 1
         await client.aclose()
     await asyncio.sleep(0)
+
+
+async def test_whatever_strikes_no_creation_happens_twice(sandbox, ctx):
+    chosen = random.Random(20)
+    quick = [
+        Reset(),
+        HangUp(),
+        HalfBody(),
+        WrongLength(),
+        LastAnswer(),
+        Expired(),
+        InvalidJson(),
+        TooMany(0),
+        Unavailable(0),
+        Unavailable(),
+    ]
+    quick += [Status(status) for status in (500, 502, 504)]
+    lost = [
+        type(fault)(**{**fault_options(fault), "after": True})
+        for fault in quick
+        if fault.kind in ("reset", "hang_up", "status", "invalid_json")
+    ]
+    async with serving(Jira(check=False)) as double:
+        client = Client(some_connection(read_s=5.0), double.url)
+        for number in range(200):
+            double.faults.clear()
+            double.faults.add(*chosen.choices(quick + lost, k=chosen.randint(0, 3)))
+            fields = {**FIELDS, "summary": f"Number {number}"}
+            ended = await outcome(
+                client, ctx, Request("POST", "rest/api/3/issue", Kind.ONCE, json={"fields": fields})
+            )
+            count = sum(row["summary"] == fields["summary"] for row in double.issues.values())
+            assert count <= 1, double.faults.struck[-3:]
+            assert count == 1 or ended != 201
+        await client.aclose()
+    await asyncio.sleep(0)
+
+
+def fault_options(fault):
+    return {name: value for name, value in fault.as_dict().items() if name != "fault"}
