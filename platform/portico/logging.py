@@ -50,6 +50,9 @@ def configuration(level: str, form: str = "line", file: str = "") -> dict[str, A
             "httpcore2": {"level": "WARNING"},
             "urllib3": {"level": "WARNING"},
             "asyncio": {"level": "WARNING"},
+            # A line when a task comes and one when it is done, every few seconds; failures are errors.
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
         },
     }
 
