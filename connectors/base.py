@@ -214,7 +214,7 @@ class Connector:
         for name, info in cls.Settings.model_fields.items():
             if "Secret" in str(info.annotation):
                 raise TypeError(f"{cls.__name__}.Settings.{name} is a secret: it belongs in Credentials.")
-        tools, resources, prompts = dict(cls.tools), list(cls.resources), dict(cls.prompts)
+        tools, resources, prompts = _inherited(cls)
         for attribute, method in vars(cls).items():
             if (marked := getattr(method, "__portico_tool__", None)) is not None:
                 spec = tool_spec(attribute, method, dict(marked))
@@ -253,6 +253,21 @@ class Connector:
     @classmethod
     def on_deleted(cls, connection: ConnectionRef) -> None:
         """Release what a connection keeps outside the database, after its deletion was committed."""
+
+
+def _inherited(
+    cls: type[Connector],
+) -> tuple[dict[str, ToolSpec], list[ResourceSpec], dict[str, PromptSpec]]:
+    """What all bases of a connector declare: it may be put together of several classes of tools."""
+    tools: dict[str, ToolSpec] = {}
+    resources: dict[str, ResourceSpec] = {}
+    prompts: dict[str, PromptSpec] = {}
+    for base in reversed(cls.__mro__[1:]):
+        if issubclass(base, Connector):
+            tools.update(base.tools)
+            resources.update({spec.uri: spec for spec in base.resources})
+            prompts.update(base.prompts)
+    return tools, list(resources.values()), prompts
 
 
 __all__ = [
