@@ -188,6 +188,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "warm-up",
                 "ordering": ["created_at"],
                 "abstract": False,
                 "base_manager_name": "unscoped",
@@ -395,6 +396,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "usage",
+                "verbose_name_plural": "usage",
                 "abstract": False,
                 "base_manager_name": "unscoped",
                 "default_manager_name": "unscoped",
@@ -464,6 +467,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "limit",
                 "ordering": ["created_at"],
                 "abstract": False,
                 "base_manager_name": "unscoped",

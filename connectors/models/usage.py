@@ -34,6 +34,7 @@ class UsageLimit(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(TenantModel.Meta):
+        verbose_name = "limit"
         ordering = ["created_at"]
         constraints = [
             models.CheckConstraint(
@@ -63,6 +64,7 @@ class UsageDay(TenantModel):
     duration_us = models.PositiveBigIntegerField(default=0)
 
     class Meta(TenantModel.Meta):
+        verbose_name = verbose_name_plural = "usage"
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant", "day", "connection", "tool", "principal_id"], name="one_row_of_use_per_day"

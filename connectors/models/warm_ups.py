@@ -30,6 +30,7 @@ class WarmUp(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(TenantModel.Meta):
+        verbose_name = "warm-up"
         ordering = ["created_at"]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """Connecting a tenant to systems, and letting them go."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -69,8 +70,8 @@ def connection_create(
             read_only=read_only,
             enabled=enabled,
             caller_token=caller_token,
-            network=own_settings(NetworkSettings, network or {}, "network"),
-            cache=own_settings(CacheSettings, cache or {}, "cache"),
+            network=_network(network or {}),
+            cache=_cache(cls, cache or {}),
             probe_minutes=PROBE_MINUTES if probe_minutes is None else probe_minutes,
             is_primary=primary,
             seen_tools=sorted(cls.tools),
@@ -130,9 +131,9 @@ def connection_update(
         if caller_token is not None:
             row.caller_token = caller_token
         if network is not None:
-            row.network = own_settings(NetworkSettings, network, "network")
+            row.network = _network(network)
         if cache is not None:
-            row.cache = own_settings(CacheSettings, cache, "cache")
+            row.cache = _cache(class_of(row.connector), cache)
         if probe_minutes is not None:
             row.probe_minutes = probe_minutes
         _clean(row)
@@ -211,6 +212,30 @@ def valid_settings(cls: type[Connector], values: Mapping[str, Any]) -> dict[str,
 def own_settings(model: type[BaseModel], values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """What differs from the defaults, as stored JSON. Raises InvalidValue naming the field."""
     stored: dict[str, Any] = validated(model, values, prefix).model_dump(mode="json", exclude_defaults=True)
+    return stored
+
+
+def _network(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Network settings as stored; a private authority that nobody could use is refused now."""
+    stored = own_settings(NetworkSettings, values, "network")
+    if "ca" in stored:
+        try:
+            ssl.create_default_context(cadata=stored["ca"])
+        except (ssl.SSLError, ValueError):
+            raise InvalidValue(
+                _("Paste a certificate in PEM form, from BEGIN CERTIFICATE to END CERTIFICATE."), "network.ca"
+            ) from None
+    return stored
+
+
+def _cache(cls: type[Connector], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Cache settings as stored; a time for a tool that the connector does not have is refused."""
+    stored = own_settings(CacheSettings, values, "cache")
+    for name in stored.get("tools", {}):
+        if name not in cls.tools:
+            raise InvalidValue(
+                _("%(title)s has no tool %(name)s.") % {"title": cls.title, "name": name}, "cache.tools"
+            )
     return stored
 
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from audit.services import record_change
 from common.vault import decrypt, encrypt
 from connectors.context import CREDENTIAL_PURPOSE
-from connectors.models import Connection, Credential
+from connectors.models import Connection, Credential, HealthCheck
 from connectors.services._shared import class_of, locked, validated
 from connectors.services.tokens import tokens_forget
 from tenants.changes import tenant_changed
@@ -39,7 +39,7 @@ def credential_set(
         tenant = connection.tenant
         own_account = principal is not None and str(principal.user_id or principal.pk) == actor.id
         demand(actor, tenant, Role.VIEWER if own_account else Role.ADMIN, "store credentials")
-        _bump(connection)
+        _bump(connection, shared=principal is None)
         row = store_credential(connection, values, principal, kind)
         tokens_forget(tenant.pk, connection.pk, principal.pk if principal else None)
         tenant_changed(tenant.pk)
@@ -61,7 +61,7 @@ def credential_delete(
         tenant = connection.tenant
         own_account = principal is not None and str(principal.user_id or principal.pk) == actor.id
         demand(actor, tenant, Role.VIEWER if own_account else Role.ADMIN, "remove credentials")
-        _bump(connection)
+        _bump(connection, shared=principal is None)
         removed, _rows = (
             Credential.objects.for_tenant(tenant)
             .filter(connection=connection, principal=principal, kind=kind)
@@ -125,9 +125,11 @@ def _read(tenant: Tenant, row: Credential) -> dict[str, Any]:
     return value
 
 
-def _bump(connection: Connection) -> None:
+def _bump(connection: Connection, *, shared: bool) -> None:
     """Make the connection newer, so that no result under its former credential is used again."""
     connection.version = locked(connection).version + 1
-    Connection.objects.for_tenant(connection.tenant_id).filter(pk=connection.pk).update(
-        version=connection.version
-    )
+    own = Connection.objects.for_tenant(connection.tenant_id).filter(pk=connection.pk)
+    own.update(version=connection.version)
+    if shared:  # the one that probes use: somebody waits to see whether it works now
+        checks = HealthCheck.objects.for_tenant(connection.tenant_id).filter(connection=connection)
+        checks.update(next_probe_at=None)

@@ -52,6 +52,7 @@ class AlertTargetAdmin(ServiceAdmin):
     list_display = ("name", "kind", "shown", "state")
     search_fields = ("name",)
     ordering = ("name",)
+    empty_text = "Nobody is told when a connection fails, or when it works again."
     delete_notice = "It is told nothing more, and the record of what it was told is deleted."
 
     @display(description="Address")

@@ -40,6 +40,7 @@ class TenantScopedAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = True
     list_fullwidth = False
+    empty_text = ""  # what an empty list says: what is missing, and what it would do
 
     # -- the wall ------------------------------------------------------------------------
 

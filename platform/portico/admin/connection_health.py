@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from connectors.health.history import Hour, Uptime, health_of, hours_of
+from connectors.health.history import Health, Hour, Uptime, health_of, hours_of
 from connectors.models import Connection, HealthState
 
 HOURS = 48
@@ -16,7 +16,7 @@ def health_panel(connection: Connection) -> dict[str, Any]:
     uptimes = (("24 h", health.day), ("7 d", health.week), ("30 d", health.month))
     return {
         "state": health.state,
-        "label": "switched off" if health.state == "disabled" else HealthState(health.state).label,
+        "label": _label(health),
         "colour": {"ok": "ok", "failing": "bad", "disabled": "warn"}.get(health.state, ""),
         "since": health.since,
         "probing": health.probing,
@@ -28,6 +28,14 @@ def health_panel(connection: Connection) -> dict[str, Any]:
         "width": HOURS * STEP,
         "height": HEIGHT,
     }
+
+
+def _label(health: Health) -> str:
+    if health.state == "disabled":
+        return "switched off"
+    if health.state == HealthState.UNKNOWN and health.check is not None and health.check.failures:
+        return "failed once"  # the next test decides
+    return str(HealthState(health.state).label)
 
 
 def shown(uptime: Uptime) -> str:

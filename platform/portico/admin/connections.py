@@ -71,6 +71,7 @@ class ConnectionAdmin(ServiceAdmin):
     ordering = ("slug",)
     list_select_related = ("health",)
     list_before_template = "portico/kept_results.html"
+    empty_text = "A connection gives this tenant the tools of one system."
     delete_notice = "Its credentials, switches and the data that it keeps are deleted. Its audit events stay."
 
     @display(description="Last test")

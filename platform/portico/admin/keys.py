@@ -97,6 +97,7 @@ class AccessKeyAdmin(ServiceAdmin):
     search_fields = ("name", "id")
     ordering = ("-created_at",)
     list_select_related = ("principal__user",)
+    empty_text = "A client sends an access key with each request; without one it is nobody here."
     delete_notice = "The key stops working in every worker within a second. It stays in the list as revoked."
 
     @display(description="Key")

@@ -74,6 +74,9 @@ class LimitAdmin(ServiceAdmin):
     list_display = ("whose", "allowed", "used", "again", "state")
     list_select_related = ("key", "connection")
     ordering = ("created_at",)
+    empty_text = (
+        "Tools may be called as often as their connectors allow. A limit protects a system or a budget."
+    )
     delete_notice = "Nobody is held back by it any more, and what it has counted is forgotten."
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.utils.html import escape
 from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -78,7 +77,7 @@ def _field(
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     common: dict[str, Any] = {
         "label": info.title or name.replace("_", " ").capitalize(),
-        "help_text": escape(info.description or ""),
+        "help_text": info.description or "",
         "required": info.is_required() and not is_set,
     }
     if kind in (SecretStr, SecretBytes) or (all_secret and kind is str):

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.utils.html import escape
 
 from portico.admin.forms import JSONArea, LinesField, PorticoForm
 
@@ -156,7 +155,7 @@ def _field(name: str, sub: dict[str, Any], required: bool, root: Mapping[str, An
     common: dict[str, Any] = {
         "label": name,
         "required": required,
-        "help_text": escape(_help(sub)),
+        "help_text": _help(sub),
         "initial": sub.get("default"),
     }
     kind = sub.get("type")

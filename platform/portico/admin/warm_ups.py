@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from connectors import services
+from connectors.limiting.calendar import said_moment
 from connectors.models import Connection, WarmUp
 from connectors.warming import store, warm_now
 from portico.admin.acting import actor_of
@@ -20,6 +21,7 @@ from portico.admin.base import ServiceAdmin
 from portico.admin.current import Seat, seat_of
 from portico.admin.forms import JSONArea, PorticoForm
 from portico.admin.site import site
+from portico.templatetags.portico_admin import ago
 from tenants.errors import InvalidValue
 from tenants.principals import Role
 
@@ -74,9 +76,10 @@ class WarmUpAdmin(ServiceAdmin):
 
     view_role = add_role = change_role = delete_role = Role.ADMIN
     form_template = "portico/warm_up.html"
-    list_display = ("tool", "of_connection", "schedule", "state", "last_at", "next_at")
+    list_display = ("tool", "of_connection", "schedule", "state", "ran", "runs_next")
     list_select_related = ("connection", "tenant")
     ordering = ("created_at",)
+    empty_text = "Nothing is called beforehand: the first client that asks waits for the system's answer."
     delete_notice = "It is called no more. What the cache has stays there for its time."
 
     @display(description="Connection")
@@ -88,6 +91,16 @@ class WarmUpAdmin(ServiceAdmin):
     def state(self, obj: WarmUp) -> SafeString:
         """How the last run ended."""
         return state_of(obj)
+
+    @display(description="Ran")
+    def ran(self, obj: WarmUp) -> str:
+        """When it ran last."""
+        return ago(obj.last_at) if obj.last_at else "-"
+
+    @display(description="Next run")
+    def runs_next(self, obj: WarmUp) -> str:
+        """When it runs next, in the time zone that its schedule has."""
+        return next_run(obj)
 
     def get_urls(self) -> list[URLPattern]:
         """Running it now beside Django's pages."""
@@ -103,7 +116,12 @@ class WarmUpAdmin(ServiceAdmin):
         """How the last run ended, and where the button leads."""
         if obj is None:
             return {"title": "Add a warm-up", "save_label": "Add"}
-        return {"warm_up": obj, "state": state_of(obj), "run_url": self.url("run", obj.pk)}
+        return {
+            "warm_up": obj,
+            "state": state_of(obj),
+            "next_run": next_run(obj),
+            "run_url": self.url("run", obj.pk),
+        }
 
     def create(self, request: HttpRequest, form: WarmUpForm) -> Any:
         """Make the warm-up."""
@@ -143,6 +161,13 @@ class WarmUpAdmin(ServiceAdmin):
         else:
             messages.error(request, f"{obj.tool}: {warmed.message}")
         return HttpResponseRedirect(self.url("change", obj.pk))
+
+
+def next_run(row: WarmUp) -> str:
+    """The next run in the tenant's time zone, which is its schedule's; a dash where none is planned."""
+    if not row.enabled or row.next_at is None:
+        return "-"
+    return said_moment(row.tenant.time_zone, row.next_at.timestamp())
 
 
 def state_of(row: WarmUp) -> SafeString:
