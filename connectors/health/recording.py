@@ -67,8 +67,7 @@ def record_check(
             fields += ["ok", "message", "details", "latency_ms", "checked_at"]
         if connection.enabled:
             change = _judge(connection, check, found, now)
-            if slot is not None:
-                check.next_probe_at = next_probe(connection.probe_minutes, _standing(check), now)
+            _plan(connection, check, now, probed=slot is not None)
         check.save(update_fields=fields)
     if found.outcome is not Outcome.UNTOLD:
         metrics.probed(connection.connector, found.outcome is Outcome.OK)
@@ -88,6 +87,15 @@ def next_probe(minutes: int, standing: Standing, now: datetime) -> datetime:
     if standing.doubtful:
         seconds = min(seconds, CONFIRM_S)
     return now + timedelta(seconds=seconds * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311  not for security
+
+
+def _plan(connection: Connection, check: HealthCheck, now: datetime, *, probed: bool) -> None:
+    """The next probe: after one by its interval; after a person's test sooner, where that left a doubt."""
+    standing = _standing(check)
+    if probed:
+        check.next_probe_at = next_probe(connection.probe_minutes, standing, now)
+    elif standing.doubtful and check.next_probe_at is not None and is_probed(connection):
+        check.next_probe_at = min(check.next_probe_at, next_probe(connection.probe_minutes, standing, now))
 
 
 def _locked_check(connection: Connection) -> HealthCheck:
