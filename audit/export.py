@@ -18,7 +18,7 @@ PAGE = 1_000
 FIELDS = ("seq", "at", *NUMBERS, *TEXTS, "arguments", "arguments_digest", "key_ring_id", "schema", "hash")
 _READ = tuple(field for field in FIELDS if field != "at")
 # What a spreadsheet takes for a formula (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class UnknownFormatError(ValueError):
@@ -82,7 +82,7 @@ def _drain(buffer: io.StringIO) -> bytes:
 
 def neutral(value: Any) -> Any:
     """A cell that no spreadsheet runs as a formula; numbers stay numbers."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
         return f"'{value}"
     return value
 

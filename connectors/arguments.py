@@ -10,10 +10,13 @@ from connectors.snapshot import ToolEntry
 
 def validate(entry: ToolEntry, arguments: dict[str, Any]) -> None:
     """Check arguments against the tool's JSON Schema. Raises InvalidInput naming each problem."""
-    if entry.validator.is_valid(arguments):
-        return
     spec = entry.spec
-    problems = problems_of(entry.validator, spec.input_schema, arguments, spec.secret_arguments)
+    try:
+        if entry.validator.is_valid(arguments):
+            return
+        problems = problems_of(entry.validator, spec.input_schema, arguments, spec.secret_arguments)
+    except (ValueError, RecursionError):  # the validator goes down some 250 levels
+        problems = [{"path": "", "message": "They are nested too deeply."}]
     raise invalid_arguments(entry.name, problems)
 
 

@@ -120,6 +120,11 @@ class CallContext:
             self._identity = self._identified()
         return self._identity
 
+    @property
+    def brought(self) -> str:
+        """Tells the token apart that the caller brought for this call; empty where it brought none."""
+        return self.identity if self._token is not None else ""
+
     def _identified(self) -> str:
         if self._token is not None:
             return f"token-{fingerprint(self._token.get_secret_value())}"

@@ -70,8 +70,13 @@ async def once(
     arguments: Mapping[str, Any],
     key: str,
     run: Callable[[], Awaitable[ToolResult]],
+    *,
+    brought: str = "",
 ) -> ToolResult:
     """The stored answer of the call that had this key, or what ``run`` gives, which is stored.
+
+    ``brought`` tells the tokens apart that callers bring for one call, and holds none of them:
+    several people may stand behind one principal then, and a key is of one of them.
 
     A stored answer's ``meta`` says ``{"idempotent": "replayed"}``. Raises what ``run`` raises,
     the stored error of a call whose outcome nobody knows, Conflict while the first call runs
@@ -79,7 +84,7 @@ async def once(
     """
     if not is_key(key):
         raise InvalidInput(BAD_KEY, code="invalid_idempotency_key", hint="Use a UUID, for example.")
-    digest = _digest(entry, arguments)
+    digest = _digest(entry, arguments, brought)
     longest = timedelta(seconds=(entry.spec.timeout or settings.PORTICO_CALL_TIMEOUT_S) + GRACE_S)
     tenant_id = caller.tenant.id
     try:
@@ -156,9 +161,9 @@ def _lost(how: str) -> TimedOut:
     )
 
 
-def _digest(entry: ToolEntry, arguments: Mapping[str, Any]) -> str:
+def _digest(entry: ToolEntry, arguments: Mapping[str, Any], brought: str) -> str:
     """Which call this is. Keyed: arguments may be secrets that a plain digest would let one guess."""
-    call = [entry.connection.ref.id.hex, entry.spec.name, arguments]
+    call = [entry.connection.ref.id.hex, entry.spec.name, arguments, *filter(None, (brought,))]
     return fingerprint(json.dumps(call, sort_keys=True, separators=(",", ":")))
 
 
@@ -166,7 +171,7 @@ def _answer_of(claimed: Claimed, entry: ToolEntry, digest: str) -> ToolResult:
     """What a call gets whose key was used before."""
     if claimed.digest != digest:
         raise InvalidInput(
-            "This idempotency key was used for another call: another tool, or other arguments.",
+            "This idempotency key was used for another call: another tool, other arguments or another token.",
             code="idempotency_key_reused",
             hint="Use a new key for a new call.",
         )

@@ -154,7 +154,9 @@ class _Call:
         if spec.writes:
             if info.idempotency_key:
                 run = partial(self.execute, context, timeout)
-                return await once(self.caller, entry, self.arguments, info.idempotency_key, run)
+                return await once(
+                    self.caller, entry, self.arguments, info.idempotency_key, run, brought=context.brought
+                )
         elif entry.connection.caches and (plan := plan_of(entry, context, self.arguments)) is not None:
             run = partial(self.execute, context, timeout)
             return await through(plan, context, run, refresh=info.refresh)

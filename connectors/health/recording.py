@@ -4,7 +4,6 @@ One transaction with the connection's row locked, so that two tests at once are 
 after the other, and a change of state is told exactly once.
 """
 
-import json
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,8 +15,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from common import metrics
-from common.redaction import redact_text
-from common.text import clean_text
+from common.redaction import redact, redact_text
+from common.text import clean_json, clean_text
 from connectors.alerts.queueing import queue_alerts
 from connectors.base import CheckResult
 from connectors.health.states import Outcome, Standing, is_alarming
@@ -117,7 +116,7 @@ def _keep_answer(check: HealthCheck, found: Found) -> None:
     check.ok = found.result.ok
     message = clean_text(redact_text(found.result.message), 500)
     check.message = message or ("It works." if found.result.ok else "It fails.")
-    check.details = json.loads(json.dumps(dict(found.result.details), default=str))
+    check.details = clean_json(redact(dict(found.result.details)))
     check.latency_ms = found.latency_ms
 
 

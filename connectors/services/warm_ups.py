@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.services import record_change
+from common.text import clean_json
 from connectors.arguments import validate
 from connectors.catalogue import catalogue_of, explain, tool_subject
 from connectors.errors import InvalidInput
@@ -149,10 +150,16 @@ def _valid(row: WarmUp, arguments: Mapping[str, Any]) -> dict[str, Any]:
         )
     if entry.name in own.confirm:
         raise InvalidValue(_("A person has to confirm each call of this tool."), "tool")
-    if len(json.dumps(given)) > MAX_ARGUMENTS:
+    try:
+        size, is_clean = len(json.dumps(given)), clean_json(given) == given
+    except (RecursionError, TypeError, ValueError):
+        size, is_clean = 0, False
+    if size > MAX_ARGUMENTS:
         raise InvalidValue(
             _("The arguments are longer than %(most)d characters.") % {"most": MAX_ARGUMENTS}, "arguments"
         )
+    if not is_clean:
+        raise InvalidValue(_("The arguments have a value that cannot be stored."), "arguments")
     try:
         validate(entry, given)
     except InvalidInput as error:

@@ -49,10 +49,7 @@ PATIENT_S: Final = 5.0  # who had so long, and does not answer, has failed, what
 
 @dataclass(slots=True)
 class _Trip:
-    """A request on its way, over all its sendings, and what its end says of the system.
-
-    ``verdict``: None where it says nothing, empty where the system answered, else what counts.
-    """
+    """A request over its sendings; ``verdict`` of the system: None is nothing, empty that it answered."""
 
     request: Request
     url: str

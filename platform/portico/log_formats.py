@@ -3,15 +3,22 @@
 import logging
 import os
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
 from common.log_context import request_context, tenant_context, trace_context
 from portico.masking import masked
 
+# What ends a line for some reader, or moves a terminal's cursor: C0, C1, and Unicode's own line ends.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_CONTROLS |= {10: "\\n", 13: "", 9: " ", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+# In JSON the lower ones are escaped already.
+_IN_JSON = {code: f"\\u{code:04x}" for code in (*range(127, 160), 0x2028, 0x2029)}
+
 
 def _folded(text: str) -> str:
-    return text.replace("\r", "").replace("\n", "\\n")
+    return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 def _stamp(formatter: logging.Formatter, record: logging.LogRecord) -> str:
@@ -56,13 +63,18 @@ class JsonLine(logging.Formatter):
         if record.exc_info:
             found["exception"] = masked(self.formatException(record.exc_info))
         try:
-            return orjson.dumps(found).decode()
+            return _quoted(found)
         except orjson.JSONEncodeError:  # lone surrogates
             clean = {
                 k: v.encode("utf-8", "replace").decode() if isinstance(v, str) else v
                 for k, v in found.items()
             }
-            return orjson.dumps(clean).decode()
+            return _quoted(clean)
+
+
+def _quoted(found: dict[str, Any]) -> str:
+    text = orjson.dumps(found).decode()
+    return text if text.isprintable() else text.translate(_IN_JSON)
 
 
 _CONTEXTS = (("tenant", tenant_context), ("request_id", request_context), ("trace_id", trace_context))
