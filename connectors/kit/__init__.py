@@ -1,0 +1,1 @@
+"""What connectors of all vendors need between an answer and a result: trimming, tables, cursors, files."""
