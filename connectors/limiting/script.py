@@ -128,9 +128,10 @@ for i = 1, n do
     while found do
       local b, c, s = parse(found)
       if b < part then break end
-      later[at] = line(b, c, s - cost)
+      -- Never below 0: Redis may have lost the debit that is given back.
+      later[at] = line(b, c, math.max(0, s - cost))
       if b == part then
-        later[at] = line(b, math.max(0, c - cost), s - cost)
+        later[at] = line(b, math.max(0, c - cost), math.max(0, s - cost))
         for index, text in pairs(later) do redis.call('LSET', KEYS[i], index, text) end
         break
       end

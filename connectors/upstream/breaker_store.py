@@ -15,7 +15,9 @@ ROOM: Final = "breaker"
 FORGOTTEN_S: Final = 600.0
 
 # A connection's breakers are one hash; fields are "<credential>:<what>". Times are the server's.
+# A hash of very many is begun anew: callers may bring tokens, and make them up.
 FAILED: Final = """
+if redis.call('HLEN', KEYS[1]) > 4000 then redis.call('DEL', KEYS[1]) end
 local n = redis.call('HINCRBY', KEYS[1], ARGV[1] .. ':n', 1)
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 if n < tonumber(ARGV[2]) and ARGV[4] == '0' then return 0 end

@@ -3,15 +3,18 @@
 import asyncio
 import json
 import time
+from uuid import uuid4
 
 import pytest
 
 from common.db import in_db
-from common.redis import sync_client
+from common.redis import async_client, sync_client
 from connectors.alerts.services import alert_target_create
 from connectors.base import CheckResult
 from connectors.health.recording import Found, record_check
 from connectors.health.states import Outcome
+from connectors.limiting import script
+from connectors.limiting.rules import Due, Rule
 from connectors.models import AlertDelivery, StateChange, UsageDay, UsageLimit, WarmUp
 from connectors.services import connection_delete, credential_set, limit_create, limit_delete
 from connectors.upstream import breaker as breakers
@@ -205,3 +208,27 @@ def test_words_of_systems_are_text_on_the_admins_pages():
         assert "<script>alert(" not in text, page
         shown += "alert(&#x27;Zq7" in text or "&lt;script&gt;" in text
     assert shown >= 6
+
+
+async def test_debits_that_are_given_back_after_redis_forgot_them_leave_the_counter_sound(database):
+    redis = async_client()
+    rule = Rule(f"portico:{uuid4().hex}:limit:x:day", "tenant", 5_000, "day", 86_400_000)
+    due = Due(rule, rule.key, 1)
+    taken = [await script.take(redis, [due], "", 0, 0) for _ in range(4)]
+    await redis.delete(rule.key)  # as FLUSHALL
+    await script.take(redis, [due], "", 0, 0)
+    for each in taken:
+        await script.give_back(redis, [due], "", 0, 0, each.now_ms)
+    assert not (await script.take(redis, [due], "", 0, 0)).refusals
+    await redis.delete(rule.key)
+
+
+async def test_tokens_that_a_caller_makes_up_do_not_fill_redis_with_breakers(database):
+    redis, tenant_id, connection_id = async_client(), uuid4(), uuid4()
+    key = breakers.key_of(tenant_id, connection_id)
+    await redis.hset(key, mapping={f"token-{number:032x}:n": 1 for number in range(4_500)})
+    for _ in range(6):
+        await breakers.breaker_of(tenant_id, connection_id, "token-new").failed("timeout")
+    assert await redis.hlen(key) < 100
+    assert [each.credential for each in await in_db(opened_of, tenant_id, connection_id)] == ["token-new"]
+    await redis.delete(key)
