@@ -1,6 +1,5 @@
 import base64
 from types import SimpleNamespace
-from uuid import uuid4
 
 import pytest
 
@@ -93,7 +92,7 @@ class Saving:
             artifact_save,
             tenant_id=self.tenant.pk,
             connection_id=self.connection.pk,
-            principal_id=uuid4(),
+            principal_id=None,
             name=name,
             mime_type=mime_type,
             data=data,
