@@ -18,6 +18,7 @@ from redis import Redis, RedisError
 
 from common.metrics import files
 from connectors.models import Connection
+from connectors.registry import connector_slugs
 from connectors.services import connection_check
 from portico import access, health, invariants
 from portico.celery import app as celery_app
@@ -210,9 +211,13 @@ def _connections() -> Iterator[Finding]:
     if not rows:
         yield Finding(OK, "connections", "none yet")
         return
+    known = connector_slugs()
     for row, (ok, text) in zip(rows, async_to_sync(_check_all)(rows), strict=True):
         part = f"connection {row.tenant.slug}/{row.slug}"
-        yield Finding(OK if ok else FAIL, part, text, "" if ok else "Open it in the admin and test it there.")
+        hint = "Open it in the admin and test it there."
+        if row.connector not in known:
+            hint = "Install it, or name it in PORTICO_CONNECTORS: in .env, so that every command knows it."
+        yield Finding(OK if ok else FAIL, part, text, "" if ok else hint)
 
 
 async def _check_all(rows: list[Connection]) -> list[tuple[bool, str]]:

@@ -29,7 +29,8 @@ def test_warm_ups_are_made_run_changed_and_removed(tmp_path):
     ran = api.post(f"{one}/run", format="json").json()
     assert ran["last_ok"] and ran["last_at"] and len(noted(tmp_path)) == 1
     call = {"name": "warmed_read", "arguments": body["arguments"]}
-    assert api.post(f"{base}/call-tool", call, format="json").json()["structured_content"]["run"] == 1
+    answer = api.post(f"{base}/call-tool", call, format="json").json()
+    assert (answer["structured_content"]["run"], answer["meta"]["cache"]) == (1, "hit")
     assert len(noted(tmp_path)) == 1, "the answer was ready"
     changed = api.patch(one, {"enabled": False, "schedule": "*/10 * * * *"}, format="json").json()
     assert (changed["enabled"], changed["schedule"], changed["next_at"]) == (False, "*/10 * * * *", None)

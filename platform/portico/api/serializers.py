@@ -321,6 +321,7 @@ class CallResult(serializers.Serializer[Any]):
     content = serializers.ListField(child=serializers.DictField())
     structured_content = serializers.JSONField(allow_null=True)
     is_error = serializers.BooleanField()
+    meta = serializers.DictField()  # what MCP has in _meta: whether a kept result answered, and its age
     request_id = serializers.CharField()
 
 

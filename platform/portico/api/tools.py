@@ -88,6 +88,7 @@ class CallTool(View):
                 "content": [block(part) for part in result.content],
                 "structured_content": result.structured,
                 "is_error": result.is_error,
+                "meta": {name: value for name, value in result.meta.items() if value is not None},
                 "request_id": request_id,
             },
             headers={"Idempotency-Replayed": "true"} if REPLAYED.items() <= result.meta.items() else None,
