@@ -1,0 +1,40 @@
+"""Where the sections of a page begin and end in its storage format, so that one can be changed alone."""
+
+from dataclasses import dataclass
+
+from connectors.providers.confluence.markup.tree import Node, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what follows it: ``body`` to ``end`` in the source, subsections included."""
+
+    title: str
+    level: int
+    start: int
+    body: int
+    end: int
+
+
+def sections_of(storage: str) -> list[Section]:
+    """The sections of a page in order. One ends with the next heading of its level, or with its parent element."""
+    found: list[Section] = []
+    _look(parse(storage), len(storage), found)
+    return found
+
+
+def _look(parent: Node, end: int, found: list[Section]) -> None:
+    headings = [child for child in parent.elements() if child.tag in ("h1", "h2", "h3", "h4", "h5", "h6")]
+    last = max((child.end for child in parent.elements()), default=end)
+    end = end if parent.tag == "" else last
+    for child in parent.elements():
+        if child not in headings:
+            if child.tag in ("ac:layout", "ac:layout-section", "ac:layout-cell", "div"):
+                _look(child, child.end, found)
+            continue
+        level = int(child.tag[1])
+        after = (
+            other.start for other in headings if other.start > child.start and int(other.tag[1]) <= level
+        )
+        title = " ".join(child.text().split())
+        found.append(Section(title, level, child.start, child.end, next(after, end)))
