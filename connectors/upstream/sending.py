@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
-from connectors.errors import ConnectionFailed, ConnectorError, TimedOut, UpstreamError
+from connectors.errors import ConnectionFailed, ConnectorError, InvalidInput, TimedOut, UpstreamError
 from connectors.upstream.answers import Answer, error_of, masked
 from connectors.upstream.bodies import bounded
 from connectors.upstream.network import ForbiddenAddressError
@@ -26,7 +26,9 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _HARMLESS: Final = frozenset(
     {"accept", "accept-language", "if-modified-since", "if-none-match", "range", "traceparent", "tracestate"}
 )
-NOT_SENT: Final = frozenset({"bad_header", "bad_url", "forbidden_address"})  # codes that say so
+NOT_SENT: Final = frozenset(
+    {"bad_character", "bad_header", "bad_url", "forbidden_address"}
+)  # codes that say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,16 @@ async def _exchange(
             connect=seconds * 0.9, read=usual.read, write=usual.write, pool=usual.pool
         )
     for _ in range(MAX_REDIRECTS + 1):
-        built = http.build_request(
-            method, url, params=params, json=json, content=content, headers=sent, **more
-        )
+        try:
+            built = http.build_request(
+                method, url, params=params, json=json, content=content, headers=sent, **more
+            )
+        except ValueError:  # a lone surrogate, NaN, a letter in a header that has only ASCII
+            raise InvalidInput(
+                "The request has a value that cannot be sent.",
+                code="bad_character",
+                hint="Leave odd characters out; if there are none, an admin stores the credential again.",
+            ) from None
         response = await http.send(built, stream=True)
         try:
             body = await bounded(response, request.max_bytes)

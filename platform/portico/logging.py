@@ -17,7 +17,7 @@ from portico.log_formats import Columns, JsonLine
 from portico.log_formats import OneLine as OneLine
 from portico.masking import masked as masked
 
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _DOORS = frozenset({"api", "admin"})
 
@@ -64,7 +64,7 @@ def configure(options: dict[str, Any]) -> None:
 
 def request_id_of(given: str | None) -> str:
     """The client's request id where it is short and plain, else a new one."""
-    return given if given and _REQUEST_ID.match(given) else uuid.uuid4().hex
+    return given if given and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 class RequestIdMiddleware:

@@ -129,6 +129,28 @@ async def test_a_credential_that_is_no_header_is_neither_sent_nor_told(system, c
     await client.aclose()
 
 
+@pytest.mark.parametrize(
+    ("more", "value"),
+    [
+        ({}, f"Bearer {SECRET}✓"),
+        ({}, f"Bearer {SECRET}\ud800"),
+        ({"json": {"name": "a\ud800"}}, "Bearer x"),
+        ({"json": {"name": float("nan")}}, "Bearer x"),
+        ({"params": {"name": "a\ud800"}}, "Bearer x"),
+        ({"headers": {"x-name": "✓"}}, "Bearer x"),
+    ],
+    ids=["symbol", "surrogate", "body", "nan", "query", "header"],
+)
+async def test_what_cannot_be_written_down_is_refused_and_not_sent(system, ctx, more, value):  # noqa: F811
+    client = Client(some_connection(), system.url)
+    for path in ("items", "items/\ud800"):
+        error = await refused(client, ctx(), Request("POST", path, Kind.ONCE, **more), Plain(value))
+        assert error.code == "bad_character" and not error.retryable
+        assert SECRET not in told(error)
+    assert not system.came
+    await client.aclose()
+
+
 @pytest.mark.parametrize("before", range(270, 302, 4))
 async def test_no_piece_of_a_secret_is_left_where_an_answer_is_cut(system, ctx, before):  # noqa: F811
     system.otherwise = answer(400, b"x" * before + SECRET.encode() + b"!", content_type="text/plain")

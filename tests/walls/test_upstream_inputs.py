@@ -189,3 +189,14 @@ async def test_a_key_of_a_wrong_type_is_an_invalid_parameter(database, meta):
         await by_door(modern(place, "tools/call", {"name": "list_goals", "arguments": {}}, meta=meta))
     ).error
     assert error["code"] == -32602
+
+
+@pytest.mark.parametrize("given", ["a b\x1b[2J", "<script>", "x" * 200, "é", "=1+1", "ok-1"])
+def test_a_request_id_is_plain_or_not_the_clients(tenant, given):
+    make_connection(tenant, "goals")
+    api = client(make_key(tenant)[1])
+    call, headers = {"name": "list_goals", "arguments": {}}, {"X-Request-Id": given}
+    answer = api.post(f"/api/v1/tenants/{tenant.slug}/call-tool", call, format="json", headers=headers)
+    told = answer.json()["request_id"]
+    assert (told == given) is (given == "ok-1") and told == answer.headers["X-Request-ID"]
+    assert AuditEvent.objects.for_tenant(tenant).filter(request_id=told, kind="call").exists()

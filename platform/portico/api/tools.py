@@ -58,7 +58,8 @@ class CallTool(View):
         values = said(shapes.CallWrite, request)
         tenant = self._tenant(slug or values.get("tenant", ""))
         caller = self.access().caller_in(tenant)
-        request_id = request.headers.get("X-Request-Id", "")[:64] or uuid.uuid4().hex
+        # The id of the log and of the answer's header: the client's own where that is short and plain.
+        request_id = str(request.META.get("portico.request_id") or uuid.uuid4().hex)
         key = request.headers.get(HEADER, "")
         if key and not is_key(key):
             raise Problem(400, "Not valid", BAD_KEY, code="invalid")
