@@ -51,5 +51,5 @@ def bar(index: int, hour: Hour) -> dict[str, Any]:
         kind, said = "none", "no tests"
     else:
         kind = "up" if not failed else "down" if failed == tests else SOME_FAILED
-        said = f"{tests} tests, {failed} failed, {hour.uptime.latency_ms} ms on average"
+        said = f"{tests} test{'' if tests == 1 else 's'}, {failed} failed, {hour.uptime.latency_ms} ms on average"
     return {"x": index * STEP + 1, "kind": kind, "label": f"{hour.at:%d %b %H:00} UTC: {said}"}

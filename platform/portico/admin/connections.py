@@ -257,7 +257,8 @@ class ConnectionAdmin(ServiceAdmin):
         except SERVICE_ERRORS as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, f"{obj or 'All connections'}: {count} kept results are forgotten.")
+            results = "result is" if count == 1 else "results are"
+            messages.success(request, f"{obj or 'All connections'}: {count} kept {results} forgotten.")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The list's rows, each of which knows whether its calls rest."""

@@ -148,7 +148,7 @@ class JSONArea(forms.CharField):
             return json.loads(text)
         except json.JSONDecodeError as error:
             raise ValidationError(
-                f"No JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+                f"This is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
             ) from None
         except RecursionError:
             raise ValidationError("This JSON is nested too deeply.") from None
