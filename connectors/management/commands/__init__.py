@@ -1,0 +1,1 @@
+"""import_env and connector_docs."""
