@@ -52,7 +52,7 @@ class Step:
         self.counters = Counters()
         self.spent = Spent()
         self.line = Line(self._returned)
-        self._seeding: dict[tuple[int, str], asyncio.Task[int]] = {}
+        self._seeding: dict[tuple[int, str, bool], asyncio.Task[None]] = {}
         self._returning: set[asyncio.Task[None]] = set()
 
     async def spend(
@@ -114,20 +114,23 @@ class Step:
 
     async def _seed(self, limits: Limits, due: Due, local: bool, deadline: float) -> None:
         """Begin a month's counter with what the database knows; one look for all calls that wait."""
-        assert due.month is not None
-        flight = (id(asyncio.get_running_loop()), due.key)
+        flight = (id(asyncio.get_running_loop()), due.key, local)
         task = self._seeding.get(flight)
         if task is None:
-            task = asyncio.ensure_future(in_db(used_so_far, limits.tenant_id, due))
+            task = asyncio.ensure_future(self._seeded(limits, due, local))
             self._seeding[flight] = task
             task.add_done_callback(lambda _: self._seeding.pop(flight, None))
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                used = await asyncio.shield(task)
+                await asyncio.shield(task)
         except TimeoutError as error:
             raise TimedOut("The use of this month was not known in time.", retryable=True) from error
         except (DatabaseError, InterfaceError) as error:
             raise ServiceUnavailable(executed=False) from error
+
+    async def _seeded(self, limits: Limits, due: Due, local: bool) -> None:
+        assert due.month is not None
+        used = await in_db(used_so_far, limits.tenant_id, due)
         if local:
             self.counters.seed(due.key, used)
         else:
