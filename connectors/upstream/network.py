@@ -9,9 +9,9 @@ host: SQL servers, webhooks, mail.
 import asyncio
 import ipaddress
 import socket
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ from connectors.upstream.names import look_up
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+OWN_S: Final = 60.0
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 # What clouds tell their machines: never for a tenant, even where private networks are open.
 _METADATA: Final = frozenset(
@@ -95,8 +96,14 @@ def embedded(address: Address) -> Address:
     return address
 
 
-@lru_cache(maxsize=1)
-def _own_places() -> frozenset[tuple[str, int]]:
+# Portico's own services by host and port, with their addresses as last looked up: a container that
+# is started again has another one.
+_own: dict[tuple[str, int], frozenset[tuple[str, int]]] = {}
+_own_until = 0.0  # of time.monotonic(); then they are looked up again
+_looking: "set[asyncio.Task[None]]" = set()
+
+
+def _own_hosts() -> list[tuple[str, int]]:
     """Where Portico's own services are, as far as they are on the network."""
     database = settings.DATABASES["default"]
     hosts: list[tuple[str, int]] = []
@@ -106,20 +113,51 @@ def _own_places() -> frozenset[tuple[str, int]]:
         parts = urlsplit(url)
         if parts.scheme in ("redis", "rediss") and parts.hostname:
             hosts.append((parts.hostname, parts.port or 6379))
-    found: set[tuple[str, int]] = set()
-    for host, port in hosts:
+    return hosts
+
+
+def _places(rows: Iterable[Any], port: int) -> frozenset[tuple[str, int]]:
+    return frozenset((str(embedded(ipaddress.ip_address(row[4][0].partition("%")[0]))), port) for row in rows)
+
+
+def _own_places(*, ask: bool = True) -> frozenset[tuple[str, int]]:
+    for host, port in _own_hosts():
+        if ask and (host, port) not in _own:
+            try:
+                rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            except OSError:
+                continue  # and asked again the next time
+            _own[host, port] = _places(rows, port)
+    return frozenset().union(*_own.values())
+
+
+async def _look_for_own() -> None:
+    for host, port in _own_hosts():
         try:
-            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
-            continue
-        found.update((str(embedded(ipaddress.ip_address(row[4][0]))), port) for row in rows)
-    return frozenset(found)
+            _own[host, port] = _places(await look_up(host, port), port)
+        except (OSError, UnicodeError):
+            continue  # the former addresses hold
 
 
-def current_policy() -> Policy:
-    """The installation's policy, by its settings."""
+async def _know_own() -> None:
+    """Look Portico's own services up again now and then; nobody waits who knows them already."""
+    global _own_until
+    now = time.monotonic()
+    if now < _own_until:
+        return
+    is_known = all(place in _own for place in _own_hosts())
+    _own_until = now + (OWN_S if is_known else 1.0)
+    work = asyncio.create_task(_look_for_own())
+    _looking.add(work)
+    work.add_done_callback(_looking.discard)
+    if not is_known:
+        await asyncio.shield(work)
+
+
+def current_policy(*, ask: bool = True) -> Policy:
+    """The installation's policy, by its settings; without ``ask`` no name is looked up for it."""
     networks = tuple(ipaddress.ip_network(text) for text in settings.PORTICO_ALLOW_PRIVATE_NETWORKS)
-    return Policy(networks, settings.PORTICO_SANDBOX, _own_places())
+    return Policy(networks, settings.PORTICO_SANDBOX, _own_places(ask=ask))
 
 
 async def resolve(host: str, port: int, policy: Policy) -> Sequence[str]:
@@ -159,7 +197,9 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         """Resolve, judge, and connect to the first address that answers, within ``timeout`` seconds."""
         try:
             async with asyncio.timeout(timeout):
-                addresses = await resolve(host, port, self._policy or current_policy())
+                if self._policy is None:
+                    await _know_own()
+                addresses = await resolve(host, port, self._policy or current_policy(ask=False))
                 for address in addresses[:-1]:
                     try:
                         return await self._inner.connect_tcp(

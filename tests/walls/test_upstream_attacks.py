@@ -10,7 +10,7 @@ from connectors.upstream.client import Client, Request
 from connectors.upstream.network import Policy
 from connectors.upstream.oauth import oauth_token
 from connectors.upstream.retry import Kind
-from tests.upstream.conftest import ctx, sandbox, some_connection  # noqa: F401  fixtures
+from tests.upstream.conftest import ctx, sandbox, some_connection, until  # noqa: F401  fixtures
 from tests.upstream.faulty import answer, faulty
 
 SECRET = "planted-Zq7-secret-value"
@@ -218,3 +218,40 @@ def test_metadata_stays_closed_where_private_networks_are_open(address):
 
     networks = (ipaddress.ip_network("fc00::/7"), ipaddress.ip_network("169.254.0.0/16"))
     assert Policy(networks).problem(ipaddress.ip_address(address), 80)
+
+
+async def test_porticos_own_database_stays_closed_when_its_name_gets_another_address(
+    system,
+    ctx,  # noqa: F811
+    settings,
+    monkeypatch,
+):
+    from connectors.upstream import names, network
+
+    port = int(system.url.rpartition(":")[2])
+    here = {"db.example": ["10.1.1.1"]}
+
+    def ask(host, asked):
+        if not here[host]:
+            raise OSError("no name server")
+        return [(2, 1, 6, "", (address, asked)) for address in here[host]]
+
+    monkeypatch.setattr(names, "_ask", ask)
+    monkeypatch.setattr(network, "_own_hosts", lambda: [("db.example", port)])
+    monkeypatch.setattr(network, "_own", {})
+    monkeypatch.setattr(network, "_own_until", 0.0)
+    here["evil.example"] = ["127.0.0.1"]
+    client = Client(some_connection(retries=0), f"http://evil.example:{port}")
+    here["db.example"] = ["127.0.0.1"]
+    error = await refused(client, ctx(), Request("GET", "x", Kind.READ))
+    assert error.code == "forbidden_address" and not system.came
+    here["db.example"] = ["10.1.1.2"]
+    monkeypatch.setattr(network, "_own_until", 0.0)
+    with pytest.raises(ConnectorError):
+        await client.send(ctx(), Request("GET", "x", Kind.READ), Plain())
+    await until(lambda: ("10.1.1.2", port) in network._own_places())
+    here["db.example"] = []  # its former addresses hold while no name server answers
+    monkeypatch.setattr(network, "_own_until", 0.0)
+    await client.send(ctx(), Request("GET", "x", Kind.READ), Plain())
+    assert ("10.1.1.2", port) in network._own_places() and system.came
+    await client.aclose()
