@@ -173,6 +173,8 @@ class AuditEventAdmin(TenantScopedAdmin):
         """How it ended; an attempt alone is unknown."""
         outcome = "unknown" if obj.phase == "attempt" else obj.outcome
         text = f"{outcome}: {obj.error_type}" if obj.error_type else outcome
+        if obj.cache in {"hit", "stale"}:  # the system was not asked
+            text = f"{text}, {obj.cache}"
         return badge(text, OUTCOMES.get(outcome, ""))
 
     @display(description="Duration", ordering="duration_us")

@@ -17,7 +17,9 @@ def health_panel(connection: Connection) -> dict[str, Any]:
     return {
         "state": health.state,
         "label": _label(health),
-        "colour": {"ok": "ok", "failing": "bad", "disabled": "warn"}.get(health.state, ""),
+        "colour": "warn"
+        if _in_doubt(health)
+        else {"ok": "ok", "failing": "bad", "disabled": "warn"}.get(health.state, ""),
         "since": health.since,
         "probing": health.probing,
         "minutes": connection.probe_minutes,
@@ -30,11 +32,18 @@ def health_panel(connection: Connection) -> dict[str, Any]:
     }
 
 
+def _in_doubt(health: Health) -> bool:
+    """Whether the last test failed and the next one decides."""
+    return health.state in (HealthState.UNKNOWN, HealthState.OK) and bool(
+        health.check and health.check.failures
+    )
+
+
 def _label(health: Health) -> str:
     if health.state == "disabled":
         return "switched off"
-    if health.state == HealthState.UNKNOWN and health.check is not None and health.check.failures:
-        return "failed once"  # the next test decides
+    if _in_doubt(health):
+        return "failed once"
     return str(HealthState(health.state).label)
 
 
