@@ -90,6 +90,19 @@ def credential_fields(connection: Connection, principal: Principal | None = None
     return sorted(name for name, value in _read(connection.tenant, row).items() if value) if row else []
 
 
+def credential_has(
+    connection: Connection, values: Mapping[str, Any], principal: Principal | None = None
+) -> bool:
+    """Whether a credential is stored that has these values; nobody learns which it has."""
+    row = (
+        Credential.objects.for_tenant(connection.tenant_id)
+        .filter(connection=connection, principal=principal, kind="settings")
+        .first()
+    )
+    stored = _read(connection.tenant, row) if row else {}
+    return row is not None and all(stored.get(name) == value for name, value in values.items())
+
+
 def store_credential(
     connection: Connection, values: Mapping[str, Any], principal: Principal | None, kind: str
 ) -> Credential:
