@@ -15,7 +15,10 @@ from connectors.base import Connector
 BUILT_IN: dict[str, str] = {
     "restaurant": "connectors.providers.restaurant.connector:Restaurant",
     "goals": "connectors.providers.goals.connector:Goals",
+    "confluence": "connectors.providers.confluence.connector:Confluence",
     "memory": "connectors.providers.memory.connector:Memory",
+    "jira": "connectors.providers.jira.connector:Jira",
+    "github": "connectors.providers.github.connector:GitHub",
 }
 ENTRY_POINTS = "portico.connectors"
 

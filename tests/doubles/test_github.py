@@ -106,8 +106,10 @@ async def test_several_files_are_committed_on_a_branch_and_merged(octo):
     assert (await octo.put(f"{REPO}/pulls/{number}/merge", json={"sha": main})).status_code == 409
     assert (await octo.put(f"{REPO}/pulls/{number}/merge", json={"sha": sha})).json()["merged"]
     assert (await octo.get(f"{REPO}/pulls/{number}")).json()["merged"]
-    files = {one["path"] for one in (await octo.get(f"{REPO}/git/trees/main")).json()["tree"]}
-    assert files == {"z.txt", "src/main.py"}
+    rows = (await octo.get(f"{REPO}/git/trees/main?recursive=1")).json()["tree"]
+    assert {one["path"] for one in rows if one["type"] == "blob"} == {"z.txt", "src/main.py"}
+    top = (await octo.get(f"{REPO}/git/trees/HEAD")).json()["tree"]
+    assert {(one["path"], one["type"]) for one in top} == {("z.txt", "blob"), ("src", "tree")}
 
 
 async def test_what_has_not_changed_is_304_and_costs_nothing(octo, github):

@@ -1,10 +1,10 @@
 """GitHub, as far as a connector uses it."""
 
+from tests.doubles.github.apps import Apps
 from tests.doubles.github.double import SecondaryLimit
-from tests.doubles.github.pulls import Pulls
 
 __all__ = ["GitHub", "SecondaryLimit"]
 
 
-class GitHub(Pulls):
+class GitHub(Apps):
     """GitHub with two repositories of octo: ``hello-world``, and ``secrets.io``, which is private."""

@@ -61,6 +61,7 @@ class GitData(Base):
     def commit_at(self, request: Request, name: str = "") -> dict[str, Any]:
         """The commit of a branch, a full ref or a sha; by default of the default branch."""
         git, name = self.git_of(request), name or self.repo(request)["default_branch"]
+        name = self.repo(request)["default_branch"] if name == "HEAD" else name
         short = name.removeprefix("refs/")
         sha = git["refs"].get(short) or git["refs"].get(f"heads/{short}") or short
         if sha not in git["commits"]:
@@ -167,7 +168,8 @@ class GitData(Base):
             raise refuse(422, "Reference does not exist")
         if body["sha"] not in git["commits"]:
             raise refuse(422, "Object does not exist")
-        if not body.get("force") and git["refs"][name] not in git["commits"][body["sha"]]["parents"]:
+        known = (body["sha"], *git["commits"][body["sha"]]["parents"])
+        if not body.get("force") and git["refs"][name] not in known:
             raise refuse(422, "Update is not a fast forward")
         git["refs"][name] = body["sha"]
         return self._ref(request, name)
@@ -203,13 +205,21 @@ class GitData(Base):
     @route("GET", REPO + "/git/trees/{tree_sha}", slashes=("tree_sha",))
     def get_tree(self, request: Request) -> Any:
         git, name = self.git_of(request), request.parameters["tree_sha"]
-        return self._tree(request, name if name in git["trees"] else self.commit_at(request, name)["tree"])
+        sha = name if name in git["trees"] else self.commit_at(request, name)["tree"]
+        return self._tree(request, sha, deep=bool(request.one("recursive")))
 
-    def _tree(self, request: Request, sha: str) -> dict[str, Any]:
+    def _tree(self, request: Request, sha: str, *, deep: bool = True) -> dict[str, Any]:
         git, url = self.git_of(request), f"{request.base_url}/repos/{self.repo(request)['full_name']}/git"
         entries = [
             {"path": path, "mode": "100644", "type": "blob", "sha": blob, "size": len(git["blobs"][blob]), "url": f"{url}/blobs/{blob}"}
-            for path, blob in sorted(git["trees"][sha].items())
+            for path, blob in sorted(git["trees"][sha].items()) if deep or "/" not in path
+        ]  # fmt: skip
+        folders = {path.rpartition("/")[0] for path in git["trees"][sha] if "/" in path}
+        if not deep:
+            folders = {folder.partition("/")[0] for folder in folders}
+        entries += [
+            {"path": folder, "mode": "040000", "type": "tree", "sha": "0" * 40, "url": f"{url}/trees/{'0' * 40}"}
+            for folder in sorted(folders)
         ]  # fmt: skip
         return {"sha": sha, "url": f"{url}/trees/{sha}", "tree": entries, "truncated": False}
 

@@ -65,10 +65,6 @@ class Pulls(Issues, Contents):
         told = self.told_pull(request, row)
         return Answer(201, told, {"location": told["url"]})
 
-    @route("GET", PULL)
-    def get_pull(self, request: Request) -> Any:
-        return self.told_pull(request, self.pull(request))
-
     @route("PATCH", PULL, scopes=WRITE)
     def update_pull(self, request: Request) -> Any:
         row, body = self.pull(request), request.json

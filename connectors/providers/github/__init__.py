@@ -1,0 +1,1 @@
+"""The GitHub connector: github.com and Enterprise Server over their REST API."""

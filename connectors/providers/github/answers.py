@@ -1,0 +1,86 @@
+"""What GitHub's answers say beside their data: errors in its words, its wish for rest, further pages."""
+
+import re
+from typing import Any, Final
+
+import orjson
+
+from connectors.errors import Conflict, ConnectorError, NotFound, NotPermitted
+from connectors.upstream.answers import Answer
+
+JSON: Final = "application/vnd.github+json"
+RAW: Final = "application/vnd.github.raw+json"
+DIFF: Final = "application/vnd.github.diff"
+HEADERS: Final = {"accept": JSON, "user-agent": "portico"}
+SECONDARY_S: Final = 60.0  # without Retry-After: "wait for at least one minute"
+_NEXT: Final = re.compile(r'<[^<>]*[?&]page=(\d{1,9})[^<>]*>;\s*rel="next"')
+_HASTE: Final = ("secondary rate limit", "abuse detection")
+
+
+def explained(answer: Answer) -> str:
+    """GitHub's message and what it says of single fields."""
+    try:
+        said = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return answer.excerpt()
+    if not isinstance(said, dict) or not isinstance(said.get("message"), str):
+        return answer.excerpt()
+    errors = said.get("errors")
+    more = [_field(one) for one in errors] if isinstance(errors, list) else []
+    return ". ".join([said["message"].strip().rstrip("."), *filter(None, more)])
+
+
+def _field(error: Any) -> str:
+    if not isinstance(error, dict):
+        return str(error)
+    if error.get("message"):
+        return str(error["message"])
+    what = ".".join(str(error[name]) for name in ("resource", "field") if error.get(name))
+    return f"{what}: {str(error.get('code', '')).replace('_', ' ')}".strip(": ")
+
+
+def is_haste(answer: Answer) -> bool:
+    """Whether GitHub refuses for a secondary limit: nothing was done."""
+    if answer.status not in (403, 429):
+        return False
+    text = answer.text[:2000].lower()
+    return any(word in text for word in _HASTE)
+
+
+def wished(answer: Answer) -> float:
+    """Seconds that a secondary limit wants, where no header says it."""
+    return SECONDARY_S if is_haste(answer) and answer.retry_after is None else 0.0
+
+
+def next_page(answer: Answer) -> int | None:
+    """The number of the following page (RFC 8288 links), or None."""
+    found = _NEXT.search(answer.headers.get("link", ""))
+    return int(found[1]) if found else None
+
+
+_MISSING: Final = (
+    "It does not exist, or the credential may not see it; github_list_repositories shows what it sees."
+)
+_STALE: Final = (
+    "does not match",
+    "is at ",
+    "reference already exists",
+    "already exists",
+    "not a fast forward",
+)
+
+
+def mended(error: ConnectorError, missing: str = "") -> ConnectorError:
+    """GitHub's error with the next useful step, and as what it is."""
+    words = error.message.lower()
+    if error.upstream_status == 422 and any(word in words for word in _STALE):
+        return Conflict(error.message, upstream_status=422, hint="Read it again; it exists or has moved on.")
+    if isinstance(error, NotFound):
+        error.hint = missing or _MISSING
+    elif isinstance(error, NotPermitted) and "resource not accessible" in words:
+        error.hint = (
+            "The token lacks a permission for this: an admin adds it at GitHub (Test connection names them)."
+        )
+    elif isinstance(error, NotPermitted) and "saml" in words:
+        error.hint = "An admin authorises the token for the organisation's single sign-on at GitHub."
+    return error

@@ -1,0 +1,76 @@
+"""Which repositories there are."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from connectors.base import Context, ToolResult, tool
+from connectors.errors import InvalidInput
+from connectors.kit.cursors import Cursor, Page, page_of
+from connectors.kit.fields import Fields, pick, pick_each
+from connectors.kit.tidy import untrusted
+from connectors.providers.github import trim
+from connectors.providers.github.account_tools import AccountTools
+from connectors.providers.github.scope import login_of
+from connectors.providers.github.types import Limit, Repo
+
+_RESULT = ("repo", "url")
+Login = Annotated[str | None, Field(max_length=100)]
+
+
+class RepositoryTools(AccountTools):
+    """Repositories."""
+
+    @tool(
+        title="List repositories",
+        hint="R",
+        name="github_list_repositories",
+        aliases=("list_repositories",),
+        open_world=True,
+        required=True,
+        cache="M",
+        tags=("repositories",),
+    )
+    async def list_repositories(
+        self,
+        ctx: Context,
+        username: Login = None,
+        org: Login = None,
+        sort: Literal["created", "updated", "pushed", "full_name"] = "pushed",
+        limit: Limit = 25,
+        cursor: Cursor = None,
+        fields: Fields = None,
+    ) -> Annotated[ToolResult, Page]:
+        """Repositories of this credential, of a user or of an organisation."""
+        if username and org:
+            raise InvalidInput("Name a user or an organisation, not both.", code="bad_arguments")
+        # Without a direction names ascend and times descend.
+        params: dict[str, Any] = {"sort": sort}
+        rows_in = ""
+        if org:
+            path = f"orgs/{login_of(org)}/repos"
+        elif username:
+            path = f"users/{login_of(username)}/repos"
+        elif await self.is_app(ctx):
+            path, params, rows_in = "installation/repositories", {}, "repositories"
+        else:
+            path = "user/repos"
+        rows, following, _ = await self.page(
+            ctx, "github_list_repositories", path, params, limit, cursor, rows_in=rows_in
+        )
+        seen = [row for row in rows if self.scope.has(str(row.get("full_name", "")))]
+        items = pick_each([trim.repository(row) for row in seen], fields, always=_RESULT)
+        return untrusted(page_of(items, following))
+
+    @tool(
+        title="Get a repository",
+        hint="R",
+        name="github_get_repository",
+        open_world=True,
+        cache="M",
+        tags=("repositories",),
+    )
+    async def get_repository(self, ctx: Context, repo: Repo, fields: Fields = None) -> ToolResult:
+        """A repository: default branch, visibility, what the credential may do in it."""
+        row = await self.object(ctx, self.scope.demand(repo))
+        return untrusted(pick(trim.repository(row, whole=True), fields, always=_RESULT))
