@@ -2,6 +2,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from audit.models import AuditEvent
@@ -72,6 +73,12 @@ def test_every_row_names_a_field_that_there_is_and_no_name_means_two_things(tabl
             assert field in cls.Settings.model_fields, row.field
         elif where == "network":
             assert field in NetworkSettings.model_fields, row.field
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.connector)
+def test_every_name_is_on_the_page_about_it(table):
+    page = (settings.ROOT / "docs" / "import-env.md").read_text()
+    assert [name for row in table.rows for name in row.names if f"`{name}`" not in page] == []
 
 
 @needs("jira")
