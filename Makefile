@@ -49,8 +49,8 @@ migrations: .venv/.installed-dev ## Check that every model change has its migrat
 test-sqlite: .venv/.installed-dev ## The suite on SQLite
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
-test-postgres: .venv/.installed-dev ## The suite on PostgreSQL (browser tests ran on SQLite)
-	PORTICO_TEST_DB=postgres $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not e2e"
+test-postgres: .venv/.installed-dev ## The suite on PostgreSQL, but for what no database changes
+	PORTICO_TEST_DB=postgres $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not e2e and not one_database"
 
 format: .venv/.installed-dev ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .

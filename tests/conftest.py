@@ -11,6 +11,36 @@ from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
 
+# What these show does not depend on the database behind it: they run on the first of the two alone.
+ONE_DATABASE = (
+    "tests/atlassian/",
+    "tests/bridge/",
+    "tests/clients/",
+    "tests/docs/",
+    "tests/doubles/",
+    "tests/frame/test_logging_",
+    "tests/frame/test_metrics_",
+    "tests/providers/confluence/",
+    "tests/providers/github/",
+    "tests/providers/jira/",
+    "tests/providers/salesforce/",
+    "tests/upstream/test_breaker.py",
+    "tests/upstream/test_cache_copies.py",
+    "tests/upstream/test_client.py",
+    "tests/upstream/test_network.py",
+    "tests/upstream/test_once.py",
+    "tests/upstream/test_options.py",
+    "tests/upstream/test_pauses.py",
+    "tests/upstream/test_rules.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(ONE_DATABASE):
+            item.add_marker("one_database")
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: object) -> Iterator[None]:
     """Make and migrate the test database.
