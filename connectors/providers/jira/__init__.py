@@ -1,0 +1,1 @@
+"""Jira Cloud: issues, their workflow, comments, projects, boards and sprints."""

@@ -1,0 +1,71 @@
+"""What Jira's tools take and give: shared, so that the list of tools stays short."""
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing_extensions import TypedDict
+
+from connectors.atlassian.site import site_url
+from connectors.providers.jira.queries import ISSUE_KEY, PROJECT_KEY
+
+IssueKey = Annotated[str, Field(pattern=ISSUE_KEY, description="Such as PROJ-12.")]
+ProjectKey = Annotated[
+    str | None, Field(pattern=PROJECT_KEY, description="Default: the connection's project.")
+]
+Limit = Annotated[int, Field(ge=1, le=100)]
+FieldNames = Annotated[
+    list[str] | None, Field(max_length=60, description="Field ids or names; default: the usual ones.")
+]
+Markdown = Annotated[str, Field(max_length=60_000, description="Markdown.")]
+Who = Annotated[str, Field(min_length=1, max_length=254, description="Account id, e-mail or 'me'.")]
+Id = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+Number = Annotated[int, Field(ge=1)]
+Include = Literal["comments", "transitions", "links", "watchers", "changelog", "attachments", "worklogs"]
+
+
+class JiraSettings(BaseModel):
+    """What a connection to Jira Cloud is set to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    site: str = Field(
+        title="Site",
+        max_length=300,
+        description="Such as https://your-company.atlassian.net; also behind the gateway.",
+    )
+    projects: list[Annotated[str, Field(pattern=PROJECT_KEY)]] = Field(
+        default_factory=list,
+        max_length=50,
+        title="Allowed projects",
+        description="Keys of the projects that may be reached, one per line; empty: all that the account sees.",
+    )
+    default_project: Annotated[str, Field(pattern=PROJECT_KEY)] | None = Field(
+        None, title="Default project", description="Its key; used where a call names no project."
+    )
+
+    @field_validator("site")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return site_url(value)
+
+    @field_validator("projects")
+    @classmethod
+    def _once(cls, value: list[str]) -> list[str]:
+        return list(dict.fromkeys(value))
+
+
+class Record(TypedDict):
+    """An issue by its name."""
+
+    key: str
+    url: str
+
+
+class Saved(TypedDict):
+    """What a write changed."""
+
+    key: str
+    url: NotRequired[str]
+
+
+Values = dict[str, Any]

@@ -1,0 +1,208 @@
+"""Making and changing issues."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from connectors.atlassian.markdown import to_adf
+from connectors.base import Context, tool
+from connectors.errors import InvalidInput
+from connectors.providers.jira import queries, trim, types
+from connectors.providers.jira.base import API, NO_ISSUE, JiraBase, hinting, issue_path
+from connectors.upstream.client import Request
+from connectors.upstream.retry import Kind
+
+FIELDS_HINT = (
+    "jira_get_issue_types names the types; jira_get_create_metadata lists the fields and values of one."
+)
+LOOK = "Check with jira_search_issues(jql='reporter = currentUser() AND created >= -5m') before trying again."
+MOST_AT_ONCE = 50
+
+
+class NewIssue(types.BaseModel):
+    """An issue to be made."""
+
+    model_config = types.ConfigDict(extra="forbid")
+
+    summary: Annotated[str, Field(min_length=1, max_length=255)]
+    project_key: types.ProjectKey = None
+    issue_type: str = "Task"
+    description: types.Markdown | None = None
+    priority: str | None = None
+    assignee: str | None = None
+    labels: list[str] | None = None
+    parent: types.IssueKey | None = None
+    additional_fields: dict[str, Any] | None = None
+
+
+class WriteTools(JiraBase):
+    """Issues made and changed."""
+
+    @tool(title="Create an issue", hint="W", toolset="write", open_world=True, required=True, tags=("jira:issues",),
+          aliases=("create-jira-issue",))  # fmt: skip
+    async def jira_create_issue(
+        self,
+        ctx: Context,
+        summary: Annotated[str, Field(min_length=1, max_length=255)],
+        project_key: types.ProjectKey = None,
+        issue_type: Annotated[str, Field(description="Name or id.")] = "Task",
+        description: types.Markdown | None = None,
+        priority: str | None = None,
+        assignee: types.Who | None = None,
+        labels: list[str] | None = None,
+        parent: types.IssueKey | None = None,
+        story_points: float | None = None,
+        components: list[str] | None = None,
+        additional_fields: Annotated[
+            dict[str, Any] | None, Field(description="Further fields by id or name.")
+        ] = None,
+        dedupe_window_minutes: Annotated[
+            int | None,
+            Field(ge=1, le=1440, description="Give back an own issue of this summary made so lately."),
+        ] = None,
+    ) -> types.Record:
+        """Make an issue. Descriptions are Markdown."""
+        project = self.project_key(project_key)
+        plain = {
+            "summary": summary, "issuetype": issue_type, "description": description, "priority": priority,
+            "assignee": assignee, "labels": labels, "parent": parent, "story_points": story_points,
+            "components": components, **(additional_fields or {}),
+        }  # fmt: skip
+        fields = await self._new(ctx, project, plain)
+        if dedupe_window_minutes and (
+            known := await self._twin(ctx, project, summary, dedupe_window_minutes)
+        ):
+            return self.named(known)
+        request = Request("POST", f"{API}/issue", Kind.ONCE, json={"fields": fields}, look_first=LOOK)
+        with hinting(invalid=FIELDS_HINT, not_found=FIELDS_HINT):
+            made = await self._json(ctx, request)
+        return self.named(str(made["key"]))
+
+    def named(self, key: str) -> types.Record:
+        """An issue by its key and page."""
+        return {"key": key, "url": trim.browse(self.site.url, key)}
+
+    async def _new(self, ctx: Context, project: str, plain: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a new issue as Jira takes them."""
+        kind = str(plain.pop("issuetype"))
+        given = {name: value for name, value in plain.items() if value is not None}
+        fields = await self.values_for(ctx, given)
+        if "\n" in str(fields.get("summary", "")):
+            raise InvalidInput("A summary is one line.", hint="Put the rest into the description.")
+        fields["project"] = {"key": project}
+        fields["issuetype"] = {"id": kind} if kind.isdecimal() else {"name": kind}
+        return fields
+
+    async def _twin(self, ctx: Context, project: str, summary: str, minutes: int) -> str | None:
+        """An issue that this account made lately with the same summary."""
+        words = " ".join(re.findall(r"[\w-]+", summary)) or "*"
+        jql = queries.joined(
+            [
+                f"project = {queries.quoted(project)}",
+                f"summary ~ {queries.quoted(words)}",
+                "reporter = currentUser()",
+                f"created >= {queries.quoted(f'-{minutes}m')}",
+            ],
+            "created DESC",
+        )
+        rows, _ = await self.issues_of(ctx, jql, limit=20, fields=["summary"])
+        return next((str(row["key"]) for row in rows if row["fields"].get("summary") == summary), None)
+
+    @tool(title="Create many issues", hint="W", toolset="bulk", open_world=True, required=True, default_on=False,
+          tags=("jira:issues",))  # fmt: skip
+    async def jira_create_issues_bulk(
+        self, ctx: Context, issues: Annotated[list[NewIssue], Field(min_length=1, max_length=MOST_AT_ONCE)]
+    ) -> types.Values:
+        """Make several issues at once; those that Jira refuses come under failed, by their place in the list."""
+        updates = []
+        for one in issues:
+            plain = one.model_dump(exclude={"project_key", "issue_type", "additional_fields"})
+            plain |= {"issuetype": one.issue_type, **(one.additional_fields or {})}
+            updates.append({"fields": await self._new(ctx, self.project_key(one.project_key), plain)})
+        request = Request(
+            "POST", f"{API}/issue/bulk", Kind.ONCE, json={"issueUpdates": updates}, look_first=LOOK
+        )
+        with hinting(invalid=FIELDS_HINT, not_found=FIELDS_HINT):
+            told = await self._json(ctx, request)
+        items = [self.named(str(row["key"])) for row in told.get("issues") or []]
+        failed = [_failed(row) for row in told.get("errors") or []]
+        return {"items": items, "count": len(items)} | ({"failed": failed} if failed else {})
+
+    @tool(title="Update an issue", hint="I", toolset="write", open_world=True, required=True,
+          tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
+    async def jira_update_issue(
+        self,
+        ctx: Context,
+        issue_key: types.IssueKey,
+        fields: Annotated[
+            dict[str, Any],
+            Field(
+                min_length=1, description="By id or name: Markdown, names, e-mails and keys are understood."
+            ),
+        ],
+        notify_users: bool = True,
+    ) -> types.Record:
+        """Set fields of an issue: summary, description, priority, labels, story_points and so on.
+
+        A description replaces the whole text. The status changes by jira_transition_issue.
+        """
+        if "status" in fields:
+            raise InvalidInput("The status is not set by its field.", hint="Use jira_transition_issue.")
+        await self.demand_issue(ctx, issue_key)
+        body = {"fields": await self.values_for(ctx, fields)}
+        request = Request(
+            "PUT", issue_path(issue_key), Kind.REPEATABLE, json=body,
+            params=None if notify_users else {"notifyUsers": "false"},
+        )  # fmt: skip
+        with hinting(not_found=NO_ISSUE, invalid=FIELDS_HINT):
+            await self._send(ctx, request)
+        return self.named(issue_key)
+
+    @tool(title="Assign an issue", hint="I", toolset="write", open_world=True, required=True,
+          tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
+    async def jira_assign_issue(
+        self,
+        ctx: Context,
+        issue_key: types.IssueKey,
+        account_id: Annotated[
+            str, Field(min_length=1, max_length=254, description="Account id, e-mail, 'me' or 'none'.")
+        ],
+    ) -> types.Record:
+        """Give an issue to somebody, or to nobody."""
+        await self.demand_issue(ctx, issue_key)
+        account = await self.account_id(ctx, account_id)
+        request = Request(
+            "PUT", issue_path(issue_key, "/assignee"), Kind.REPEATABLE, json={"accountId": account}
+        )
+        with hinting(not_found=NO_ISSUE, invalid="jira_search_users finds who can be assigned."):
+            await self._send(ctx, request)
+        return self.named(issue_key)
+
+    @tool(title="Delete an issue", hint="DI", toolset="delete", open_world=True, required=True, default_on=False,
+          tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
+    async def jira_delete_issue(
+        self, ctx: Context, issue_key: types.IssueKey, delete_subtasks: bool = False
+    ) -> types.Saved:
+        """Delete an issue for good, with its comments and files."""
+        await self.demand_issue(ctx, issue_key)
+        request = Request(
+            "DELETE", issue_path(issue_key), Kind.REPEATABLE,
+            params={"deleteSubtasks": "true" if delete_subtasks else "false"},
+        )  # fmt: skip
+        with hinting(not_found=NO_ISSUE, invalid="Give delete_subtasks=true to delete its subtasks too."):
+            await self._send(ctx, request)
+        return {"key": issue_key}
+
+
+def _failed(row: dict[str, Any]) -> types.Values:
+    told = row.get("elementErrors") or {}
+    said = [*(told.get("errorMessages") or []), *(f"{k}: {v}" for k, v in (told.get("errors") or {}).items())]
+    return {"place": row.get("failedElementNumber"), "error": " ".join(map(str, said))}
+
+
+def comment_body(text: str) -> dict[str, Any]:
+    """A comment's text as Jira takes it. Raises InvalidInput for none."""
+    if not text.strip():
+        raise InvalidInput("A comment has a text.")
+    return to_adf(text)
