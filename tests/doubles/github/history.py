@@ -108,7 +108,7 @@ class History(Pulls):
     def list_line_comments(self, request: Request) -> Any:
         return self.page(request, self.line_comments.get(self.pull(request)["number"], []))
 
-    @route("GET", REPO + "/commits/{ref}/check-runs", slashes=("ref",))
+    @route("GET", REPO + "/commits/{ref}/check-runs")
     def list_checks(self, request: Request) -> Any:
         rows = self.checks.get(self.commit_at(request, request.parameters["ref"])["sha"], [])
         page = self.page(request, rows)
