@@ -5,6 +5,7 @@ conversation (``docs/example.md``) stand its settings, ways to sign in, tools wi
 arguments, prompts and resources, as the class has them: they cannot be wrong.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ KEPT: Final = {
     "E": "kept until the system says otherwise",
 }
 MADE: Final = "<!-- Made by `manage.py connector_docs {slug}`; write in {folder}, not here. -->"
+_ANY_NUMBER: Final = 1_000_000_000  # bounds from here on only keep a vendor's integers whole
 _FIRST: Final = ("core", "write", "delete", "bulk", "admin", "raw")
 
 
@@ -66,6 +68,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def cell(text: str) -> str:
     """A text that stays within its cell of a table."""
+    text = re.sub(r"\[([^\]]*)\]\(", r"\\[\1](", text)  # Markdown that is spoken of is no link here
     return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
 
 
@@ -137,7 +140,8 @@ def _range(node: Mapping[str, Any]) -> str:
         return ""
     if least is None:
         return f"at most {most:,}"
-    return f"{least:,} to {most:,}" if most is not None else f"{least:,} or more"
+    bounded = most is not None and most < _ANY_NUMBER
+    return f"{least:,} to {most:,}" if bounded else f"{least:,} or more"
 
 
 def _tools(cls: type[Connector]) -> str:
@@ -205,6 +209,7 @@ def _arguments(tools: Iterable[ToolSpec]) -> str:
         (f"`{name}`", kind, f"{words} {_whose(whose) if len(of) > 1 else ''}")
         for name, of in sorted(meanings.items())
         for (kind, words), whose in of.items()
+        if words or kind not in ("text", "yes or no")  # the name says it all
     ]
     return f"## Arguments\n\n{_table(('Name', 'Value', 'Meaning'), rows)}" if rows else ""
 
