@@ -94,8 +94,12 @@ async def test_comments_and_labels_are_kept(writer):
         201,
         201,
     )
-    comments = (await writer.get(f"{V2}/pages/{id}/footer-comments?body-format=storage")).json()["results"]
-    assert [one["body"]["storage"]["value"] for one in comments] == ["<p>One</p>", "<p>Two</p>"]
+    for path, words in (
+        (f"pages/{id}/footer-comments", "One"),
+        (f"footer-comments/{first.json()['id']}/children", "Two"),
+    ):
+        comments = (await writer.get(f"{V2}/{path}?body-format=storage")).json()["results"]
+        assert [one["body"]["storage"]["value"] for one in comments] == [f"<p>{words}</p>"]
     for _ in range(2):
         await writer.post(f"{V1}/content/{id}/label", json=[{"prefix": "global", "name": "howto"}])
     assert [one["name"] for one in (await writer.get(f"{V2}/pages/{id}/labels")).json()["results"]] == [

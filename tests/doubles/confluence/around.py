@@ -4,11 +4,13 @@ import re
 from typing import Any
 
 from tests.doubles import clauses
+from tests.doubles.atlassian import ADA
 from tests.doubles.confluence.double import READ, V1, V2, WRITE, Pages, refuse
 from tests.doubles.double import Refused, route
 from tests.doubles.messages import Answer, Request
 from tests.doubles.moments import now
 
+COMMENTS = ("read:comment:confluence", "read:confluence-content.all")
 _NAMES = {"type", "space", "space.key", "title", "text", "sitesearch", "id", "content", "label", "ancestor", "parent",
           "creator", "contributor", "created", "lastmodified"}  # fmt: skip
 _TAGS = re.compile(r"<[^>]*>")
@@ -40,40 +42,81 @@ class Around(Pages):
     def versions(self, request: Request) -> Any:
         return self.list_of(request, [self.told_version(one) for one in self.page(request)["versions"][::-1]])
 
-    @route("GET", V2 + "/pages/{id}/footer-comments", scopes=READ)
+    @route("GET", V2 + "/pages/{id}/footer-comments", scopes=COMMENTS)
     def comments(self, request: Request) -> Any:
-        return self.list_of(
-            request, [self._told_comment(request, one) for one in self.page(request)["comments"]]
-        )
+        return self._comments(request, self.page(request), "footer", None)
+
+    @route("GET", V2 + "/pages/{id}/inline-comments", scopes=COMMENTS)
+    def inline_comments(self, request: Request) -> Any:
+        return self._comments(request, self.page(request), "inline", None)
+
+    def _comments(self, request: Request, page: dict[str, Any], kind: str, above: str | None) -> Answer:
+        rows = [one for one in page["comments"] if (one["kind"], one["above"]) == (kind, above)]
+        return self.list_of(request, [self._told_comment(request, one) for one in rows])
+
+    def _comment(self, request: Request, name: str = "id", kind: str = "footer") -> dict[str, Any]:
+        for page in self.pages.values():
+            for one in page["comments"]:
+                if (one["id"], one["kind"]) == (request.parameters[name], kind):
+                    return dict(one)
+        raise refuse(404, "Not Found", "There is no such comment.")
+
+    @route("GET", V2 + "/footer-comments/{comment-id}", scopes=COMMENTS)
+    def footer_comment(self, request: Request) -> Any:
+        return self._told_comment(request, self._comment(request, "comment-id"))
+
+    @route("GET", V2 + "/inline-comments/{comment-id}", scopes=COMMENTS)
+    def inline_comment(self, request: Request) -> Any:
+        return self._told_comment(request, self._comment(request, "comment-id", "inline"))
+
+    @route("GET", V2 + "/footer-comments/{id}/children", scopes=COMMENTS)
+    def replies(self, request: Request) -> Any:
+        one = self._comment(request)
+        return self._comments(request, self.pages[one["page"]], "footer", one["id"])
+
+    @route("GET", V2 + "/inline-comments/{id}/children", scopes=COMMENTS)
+    def inline_replies(self, request: Request) -> Any:
+        one = self._comment(request, kind="inline")
+        return self._comments(request, self.pages[one["page"]], "inline", one["id"])
 
     def _told_comment(self, request: Request, row: dict[str, Any]) -> dict[str, Any]:
         form = request.one("body-format")
         body = {form: {"representation": form, "value": row["body"]}} if form else {}
+        more: dict[str, Any] = {"parentCommentId": row["above"]} if row["above"] else {}
+        if row["kind"] == "inline":
+            more |= {
+                "resolutionStatus": "open",
+                "properties": {"inlineMarkerRef": row["id"], "inlineOriginalSelection": row["about"]},
+            }
         return {
             "id": row["id"], "status": "current", "title": f"Re: {self.pages[row['page']]['title']}", "pageId": row["page"],
             "version": row["version"], "body": body, "_links": {"webui": f"/pages/{row['page']}?focusedCommentId={row['id']}"},
+            **more,
         }  # fmt: skip
 
     @route("POST", V2 + "/footer-comments", scopes=("write:comment:confluence", "write:confluence-content"))
     def comment(self, request: Request) -> Answer:
         body = request.json
-        above = next(
-            (
-                c
-                for page in self.pages.values()
-                for c in page["comments"]
-                if c["id"] == body.get("parentCommentId")
-            ),
-            None,
-        )
+        every = [one for page in self.pages.values() for one in page["comments"]]
+        above = next((one for one in every if one["id"] == body.get("parentCommentId")), None)
         page = self.pages.get(body.get("pageId") or (above or {}).get("page", ""))
         if page is None:
             raise refuse(404, "Not Found", "There is no such page or comment.")
-        version = {"number": 1, "message": "", "minorEdit": False, "authorId": request.account.id,
-                   "createdAt": now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")}  # fmt: skip
-        row = {"id": self.fresh_id(), "page": page["id"], "body": body["body"]["value"], "version": version}
-        page["comments"].append(row)
+        row = self.make_comment(
+            page, body["body"]["value"], above=above and above["id"], author=request.account.id
+        )
         return Answer(201, self._told_comment(request, row))
+
+    def make_comment(
+        self, page: dict[str, Any], body: str, *, above: str | None = None, about: str = "", author: str = ADA
+    ) -> dict[str, Any]:
+        """A new comment; ``about`` are the words that an inline one stands beside."""
+        version = {"number": 1, "message": "", "minorEdit": False, "authorId": author,
+                   "createdAt": now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")}  # fmt: skip
+        row = {"id": self.fresh_id(), "page": page["id"], "body": body, "version": version, "above": above,
+               "kind": "inline" if about else "footer", "about": about}  # fmt: skip
+        page["comments"].append(row)
+        return row
 
     # Labels
 
@@ -145,8 +188,25 @@ class Around(Pages):
     def _hit(self, request: Request, row: dict[str, Any]) -> dict[str, Any]:
         space = self.spaces[row["space"]]
         links = {"webui": f"/spaces/{space['key']}/pages/{row['id']}"}
+        content = {
+            "id": row["id"],
+            "type": "page",
+            "status": "current",
+            "title": row["title"],
+            "_links": links,
+        }
+        if "content.space" in request.one("expand").split(","):
+            content["space"] = {
+                "id": int(space["id"]),
+                "key": space["key"],
+                "name": space["name"],
+                "type": "global",
+                "status": "current",
+                "_expandable": {},
+                "_links": {"webui": f"/spaces/{space['key']}"},
+            }
         return {
-            "content": {"id": row["id"], "type": "page", "status": "current", "title": row["title"], "_links": links},
+            "content": content,
             "title": row["title"], "excerpt": _TAGS.sub(" ", row["body"]).strip()[:200], "url": links["webui"],
             "resultGlobalContainer": {"title": space["name"], "displayUrl": f"/spaces/{space['key']}"},
             "breadcrumbs": [], "entityType": "content", "iconCssClass": "aui-icon", "friendlyLastModified": "just now",

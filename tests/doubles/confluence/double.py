@@ -63,7 +63,7 @@ class Pages(Atlassian):
                    "title": title, "body": body}  # fmt: skip
         self.pages[id] = {
             "id": id, "space": space, "title": title, "body": body, "parent": parent, "status": status, "author": ADA,
-            "created": moment, "lastmodified": moment, "versions": [version], "labels": [], "comments": [],
+            "created": moment, "lastmodified": moment, "versions": [version], "labels": [], "comments": [], "files": {},
         }  # fmt: skip
         return self.pages[id]
 

@@ -12,7 +12,9 @@ _SPECIAL: Final = re.compile(
     r"[\\`*\[]|~(?=~)|(?<=~)~|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\{(?=(?:status|jira):)"
 )
 # What begins a block where a line begins (CommonMark 4 and 5).
-_LINE_START: Final = re.compile(r"^(\s*)(#{1,6}(?=\s|$)|>|[-+](?=\s|$)|=+\s*$|-(?=[-\s]*$)|~~~|(\d{1,9})([.)])(?=\s|$)|\|)")  # fmt: skip
+_LINE_START: Final = re.compile(
+    r"^(\s*)(?:(#{1,6}(?=\s|$)|>|[-+](?=\s|$)|=+\s*$|-(?=[-\s]*$)|~~~|\|)|(\d{1,9})([.)])(?=\s|$))"
+)
 
 
 def inline(children: "list[Node | str]", source: str, *, line_start: bool = False) -> str:

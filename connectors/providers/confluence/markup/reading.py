@@ -6,7 +6,14 @@ from typing import Final
 from connectors.providers.confluence.markup.inline import inline
 from connectors.providers.confluence.markup.tree import Node, parse
 
-ALERTS: Final = {"info": "NOTE", "tip": "TIP", "note": "WARNING", "warning": "CAUTION", "panel": "PANEL", "expand": "EXPAND"}  # fmt: skip
+ALERTS: Final = {
+    "info": "NOTE",
+    "tip": "TIP",
+    "note": "WARNING",
+    "warning": "CAUTION",
+    "panel": "PANEL",
+    "expand": "EXPAND",
+}
 CODE: Final = frozenset({"code", "noformat"})
 INLINE_MACROS: Final = frozenset({"status", "jira", "anchor", "inc-drawio-inline"})
 _HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}

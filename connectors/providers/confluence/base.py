@@ -1,0 +1,205 @@
+"""What all tools of Confluence stand on: requests, spaces that are allowed, pages within them."""
+
+import asyncio
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from connectors.atlassian.sending import AtlassianConnector
+from connectors.atlassian.site import Product
+from connectors.base import ConnectionRef, Context
+from connectors.errors import InvalidInput, NotFound, NotPermitted
+from connectors.kit.cursors import Page, next_cursor, page_of, parameter_of, position_of
+from connectors.providers.confluence.markup import to_markdown, to_storage
+from connectors.providers.confluence.settings import ConfluenceSettings
+from connectors.providers.confluence.trim import storage_of
+from connectors.upstream.client import Request
+from connectors.upstream.retry import Kind
+
+V2: Final = "wiki/api/v2"
+V1: Final = "wiki/rest/api"
+KNOWN_S: Final = 300.0  # a space's id is believed to be its key's so long
+MOST_KNOWN: Final = 512
+LONG: Final = 50_000  # characters that are converted beside the loop
+_PAGE_ID: Final = re.compile(r"/pages/(?:edit-v2/)?(\d{1,19})(?:/|$)|[?&]pageId=(\d{1,19})(?:&|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A space as requests and allow-lists call it."""
+
+    id: str
+    key: str
+
+
+class ConfluenceBase(AtlassianConnector):
+    """Requests to Confluence that stay within the connection's spaces."""
+
+    product: ClassVar[Product] = "confluence"
+    whoami: ClassVar[str] = f"{V1}/user/current"
+    Settings: ClassVar[type[BaseModel]] = ConfluenceSettings
+
+    def __init__(self, connection: ConnectionRef, settings: BaseModel) -> None:
+        super().__init__(connection, settings)
+        self._known: OrderedDict[tuple[str, str], tuple[Space, float]] = OrderedDict()
+        self.allowed = {key.casefold() for key in self.settings.spaces}
+
+    async def _get(self, ctx: Context, path: str, **params: Any) -> Any:
+        """A read; parameters that are None are left out, underscores in their names are hyphens."""
+        asked = {name.replace("_", "-"): value for name, value in params.items() if value is not None}
+        return await self._json(ctx, Request("GET", path, Kind.READ, params=asked))
+
+    async def _list(
+        self, ctx: Context, tool: str, path: str, query: Mapping[str, Any], *,
+        cursor: str | None, limit: int, row: Callable[[dict[str, Any]], dict[str, Any]], **params: Any,
+    ) -> Page:  # fmt: skip
+        """One page of a list of version 2; ``query`` is what the cursor is bound to."""
+        at = position_of(ctx, tool, query, cursor)
+        told = await self._get(ctx, path, limit=limit, cursor=at, **params)
+        rows = [row(one) for one in told.get("results") or []]
+        following = parameter_of((told.get("_links") or {}).get("next"), "cursor")
+        return page_of(rows, next_cursor(ctx, tool, query, following))
+
+    # Spaces
+
+    def demand_allowed(self, key: str) -> None:
+        """Raise NotPermitted where the connection does not reach this space."""
+        if self.allowed and key.casefold() not in self.allowed:
+            raise NotPermitted(
+                f"This connection does not reach the space {key!r}.",
+                code="space_not_allowed",
+                hint=f"It reaches {', '.join(sorted(self.settings.spaces))}; an admin changes that in its settings.",
+            )
+
+    async def space(self, ctx: Context, key: str | None) -> Space:
+        """The space of a key, or the connection's default. Raises InvalidInput, NotPermitted or NotFound."""
+        key = key or self.settings.default_space
+        if not key:
+            raise InvalidInput("Name a space_key.", hint="confluence_list_spaces lists the keys.")
+        self.demand_allowed(key)
+        if known := self._recall(ctx, f"key:{key.casefold()}"):
+            return known
+        keys = key if key.startswith("~") else ",".join(dict.fromkeys((key, key.upper())))
+        told = await self._get(ctx, f"{V2}/spaces", keys=keys, limit=5)
+        for row in told.get("results") or []:
+            if str(row.get("key", "")).casefold() == key.casefold():
+                return self._learn(ctx, row)
+        raise NotFound(
+            f"There is no space {key!r}, or the account does not see it.",
+            code="no_space",
+            hint="confluence_list_spaces lists the spaces there are.",
+        )
+
+    async def space_of_id(self, ctx: Context, id: str) -> Space:
+        """The space of an id, allowed or not."""
+        if known := self._recall(ctx, f"id:{id}"):
+            return known
+        if not id.isdecimal():
+            raise NotFound("The page is in no space.")
+        return self._learn(ctx, await self._get(ctx, f"{V2}/spaces/{id}"))
+
+    def _recall(self, ctx: Context, name: str) -> Space | None:
+        found = self._known.get((ctx.identity, name))
+        return found[0] if found and found[1] > time.monotonic() else None
+
+    def _learn(self, ctx: Context, row: dict[str, Any]) -> Space:
+        space = Space(str(row["id"]), str(row["key"]))
+        for name in (f"id:{space.id}", f"key:{space.key.casefold()}"):
+            self._known[ctx.identity, name] = space, time.monotonic() + KNOWN_S
+        while len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+        return space
+
+    # Pages
+
+    async def page(
+        self, ctx: Context, page_id: str, *, body: bool = True, version: int | None = None
+    ) -> dict[str, Any]:
+        """A page of a space that is allowed, with its ``space_key``. Raises NotFound or NotPermitted."""
+        form = "storage" if body else None
+        try:
+            told: dict[str, Any] = await self._get(
+                ctx, f"{V2}/pages/{page_id}", body_format=form, version=version
+            )
+        except NotFound as error:
+            error.hint = "confluence_search finds pages; a page's id stands in its address after /pages/."
+            raise
+        space = await self.space_of_id(ctx, str(told.get("spaceId") or ""))
+        self.demand_allowed(space.key)
+        return {**told, "space_key": space.key}
+
+    async def demand_page(self, ctx: Context, page_id: str) -> None:
+        """Raise NotPermitted where a page is not within the allowed spaces; asks only where there are such."""
+        if self.allowed:
+            await self.page(ctx, page_id, body=False)
+
+    async def page_named(self, ctx: Context, title: str, space_key: str | None) -> dict[str, Any]:
+        """The page of a title in a space."""
+        space = await self.space(ctx, space_key)
+        told = await self._get(
+            ctx, f"{V2}/pages", title=title, space_id=space.id, body_format="storage", limit=2
+        )
+        rows = told.get("results") or []
+        if not rows:
+            raise NotFound(
+                f"The space {space.key} has no page {title!r}.",
+                code="no_page",
+                hint=f'confluence_search(query="{title[:60]}", space_key="{space.key}") finds similar ones.',
+            )
+        return {**rows[0], "space_key": space.key}
+
+    async def one_page(
+        self,
+        ctx: Context,
+        page_id: str | None,
+        title: str | None,
+        space_key: str | None,
+        url: str | None = None,
+    ) -> dict[str, Any]:
+        """The page that a call names in one of three ways, with its words."""
+        if url and not page_id:
+            page_id = self.id_in(url)
+        if page_id:
+            return await self.page(ctx, page_id)
+        if title:
+            return await self.page_named(ctx, title, space_key)
+        raise InvalidInput(
+            "Name the page by page_id, or by title and space_key.", hint="confluence_search finds pages."
+        )
+
+    def id_in(self, url: str) -> str:
+        """The page's id in an address of this site. Raises InvalidInput."""
+        host = urlsplit(url if "://" in url else f"https://{url}").netloc.lower()
+        found = _PAGE_ID.search(url)
+        if host != urlsplit(self.site.url).netloc:
+            raise InvalidInput(f"The address is not one of {self.site.url}.", code="other_site")
+        if found is None:
+            raise InvalidInput(
+                "The address names no page's id.",
+                hint="Give the full address with /pages/<id>; short links have to be opened in a browser first.",
+            )
+        return found[1] or found[2]
+
+
+async def markdown_of(record: dict[str, Any]) -> str:
+    """A record's words as Markdown."""
+    storage = storage_of(record)
+    return await asyncio.to_thread(to_markdown, storage) if len(storage) > LONG else to_markdown(storage)
+
+
+async def storage_from(content: str, format: str) -> str:
+    """What is sent as a body."""
+    if format == "storage":
+        return content
+    return await asyncio.to_thread(to_storage, content) if len(content) > LONG else to_storage(content)
+
+
+def body_of(storage: str) -> dict[str, str]:
+    """A body as version 2 takes it."""
+    return {"representation": "storage", "value": storage}

@@ -1,0 +1,159 @@
+"""Finding and reading pages."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from connectors.base import Context, ToolResult, tool
+from connectors.errors import InvalidInput
+from connectors.kit.cursors import Cursor, next_cursor, page_of, parameter_of, position_of
+from connectors.kit.tidy import untrusted, visible
+from connectors.providers.confluence import queries, trim
+from connectors.providers.confluence.base import V1, V2, ConfluenceBase, markdown_of
+from connectors.providers.confluence.passages import best
+from connectors.providers.confluence.types import Limit, PageId, PageUrl, SpaceKey, Title
+
+Kind = Literal["page", "blogpost", "comment", "attachment"]
+
+
+class ReadingTools(ConfluenceBase):
+    """Search, pages, questions, spaces."""
+
+    @tool(
+        title="Search Confluence", hint="R", open_world=True, cache="S", required=True,
+        aliases=("search-confluence", "search_confluence"),
+    )  # fmt: skip
+    async def confluence_search(
+        self,
+        ctx: Context,
+        query: Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=2_000,
+                description='Words, or CQL: label = "howto" AND title ~ "orders"',
+            ),
+        ],
+        space_key: SpaceKey | None = None,
+        type: Kind | None = None,
+        limit: Limit = 10,
+        cursor: Cursor = None,
+    ) -> ToolResult:
+        """Find pages by words or CQL. confluence_get_page then reads one."""
+        if space_key:
+            self.demand_allowed(space_key)
+        cql = queries.cql_of(query, spaces=self.settings.spaces, space=space_key or "", type_=type or "")
+        bound = {"cql": cql}
+        at = position_of(ctx, "confluence_search", bound, cursor)
+        try:
+            told = await self._get(
+                ctx,
+                f"{V1}/search",
+                cql=cql,
+                limit=limit,
+                cursor=at,
+                excerpt="highlight",
+                expand="content.space",
+            )
+        except InvalidInput as error:
+            error.hint = queries.HINT
+            raise
+        hits = told.get("results") or []
+        mine = [
+            hit for hit in hits if not self.allowed or trim.space_key_of_hit(hit).casefold() in self.allowed
+        ]
+        following = parameter_of((told.get("_links") or {}).get("next"), "cursor")
+        total = told.get("totalSize") if len(mine) == len(hits) else None
+        rows = [trim.hit(self.site.url, hit) for hit in mine]
+        return untrusted(page_of(rows, next_cursor(ctx, "confluence_search", bound, following), total))
+
+    @tool(
+        title="Get a page", hint="R", open_world=True, cache="M", required=True, tags=("confluence:page:{page_id}",),
+        aliases=("get-confluence-page", "get_confluence_page"),
+    )  # fmt: skip
+    async def confluence_get_page(
+        self,
+        ctx: Context,
+        page_id: PageId | None = None,
+        title: Title | None = None,
+        space_key: SpaceKey | None = None,
+        url: PageUrl | None = None,
+        include_comments: bool = False,
+        include_history: bool = False,
+        raw: Annotated[bool, Field(description="Storage format instead of Markdown.")] = False,
+        start: Annotated[int, Field(ge=0, description="next_start of the part before.")] = 0,
+        max_chars: Annotated[int, Field(ge=500, le=50_000)] = 20_000,
+    ) -> ToolResult:
+        """A page as Markdown, by id, by title and space_key, or by address. Long ones come in parts."""
+        record = await self.one_page(ctx, page_id, title, space_key, url)
+        text = visible(trim.storage_of(record) if raw else await markdown_of(record))
+        part = text[start : start + max_chars]
+        made = {
+            **trim.page(self.site.url, record, record["space_key"]),
+            "content": part,
+            "characters": len(text),
+        }
+        if start + len(part) < len(text):
+            made["next_start"] = start + len(part)
+        id = record["id"]
+        if include_comments:
+            told = await self._get(ctx, f"{V2}/pages/{id}/footer-comments", body_format="storage", limit=25)
+            made["comments"] = [trim.comment(self.site.url, one) for one in told.get("results") or []]
+        if include_history:
+            told = await self._get(ctx, f"{V2}/pages/{id}/versions", limit=10)
+            made["history"] = [trim.version(one) for one in told.get("results") or []]
+        return untrusted(made)
+
+    @tool(
+        title="Ask a page", hint="R", open_world=True, cache="M", required=True, tags=("confluence:page:{page_id}",),
+        aliases=("ask-confluence-page", "ask_confluence_page"),
+    )  # fmt: skip
+    async def confluence_ask_page(
+        self,
+        ctx: Context,
+        question: Annotated[str, Field(min_length=2, max_length=1_000)],
+        page_id: PageId | None = None,
+        title: Title | None = None,
+        space_key: SpaceKey | None = None,
+        passages: Annotated[int, Field(ge=1, le=20)] = 5,
+    ) -> ToolResult:
+        """The passages of a page with a question's words, best first: cheaper than all of a long page."""
+        record = await self.one_page(ctx, page_id, title, space_key)
+        found = best(visible(await markdown_of(record)), question, passages)
+        told = [{"heading": one.heading, "text": one.text, "score": one.score} for one in found]
+        about = trim.page(self.site.url, record, record["space_key"])
+        made: dict[str, Any] = {
+            name: about[name] for name in ("id", "title", "version", "url") if name in about
+        }
+        made["passages"] = told
+        if not told:
+            made["hint"] = "No passage has a word of the question; confluence_get_page reads all of it."
+        return untrusted(made)
+
+    @tool(title="List spaces", hint="R", open_world=True, cache="L")
+    async def confluence_list_spaces(
+        self,
+        ctx: Context,
+        keys: Annotated[list[SpaceKey], Field(max_length=50)] | None = None,
+        limit: Limit = 25,
+        cursor: Cursor = None,
+    ) -> ToolResult:
+        """The spaces there are."""
+        for key in keys or ():
+            self.demand_allowed(key)
+        wanted = keys or self.settings.spaces
+        page = await self._list(
+            ctx, "confluence_list_spaces", f"{V2}/spaces", {"keys": keys}, cursor=cursor, limit=limit,
+            row=lambda row: trim.space(self.site.url, row), keys=",".join(wanted) or None,
+        )  # fmt: skip
+        if self.allowed:
+            page["items"] = [row for row in page["items"] if row["key"].casefold() in self.allowed]
+            page["count"] = len(page["items"])
+        return untrusted(page)
+
+    @tool(title="Get a space", hint="R", open_world=True, cache="L", default_on=False)
+    async def confluence_get_space(self, ctx: Context, space_key: SpaceKey) -> ToolResult:
+        """A space: its name, description and home page."""
+        space = await self.space(ctx, space_key)
+        told = await self._get(ctx, f"{V2}/spaces/{space.id}", description_format="plain")
+        return untrusted(trim.space(self.site.url, told))

@@ -1,0 +1,36 @@
+"""Comments below a page, beside its words, and answers to them."""
+
+
+async def test_comments_are_written_answered_and_listed(call, confluence, pages):
+    page = pages("How orders work")
+    first = await call("confluence_add_comment", page_id=page["id"], comment="Really?\n\n- a\n- b")
+    answer = await call("confluence_add_comment", page_id=page["id"], comment="Yes.", reply_to=first["id"])
+    assert answer["reply_to"] == first["id"]
+    got = await call("confluence_get_comments", page_id=page["id"])
+    assert [(one["text"], one["author"]) for one in got["items"]] == [
+        ("Really?\n\n- a\n- b", first["author"])
+    ]
+    replies = await call("confluence_get_comments", page_id=page["id"], replies_to=first["id"])
+    assert [one["text"] for one in replies["items"]] == ["Yes."]
+
+
+async def test_inline_comments_say_what_they_are_about(call, confluence, pages):
+    page = pages("How orders work")
+    confluence.make_comment(page, "<p>Which lines?</p>", about="lines")
+    got = await call("confluence_get_comments", page_id=page["id"], kind="inline")
+    assert [(one["text"], one["about"], one["state"]) for one in got["items"]] == [
+        ("Which lines?", "lines", "open")
+    ]
+    assert (await call("confluence_get_comments", page_id=page["id"]))["items"] == []
+
+
+async def test_a_comment_of_another_page_is_not_answered_under_this_ones_name(call, confluence, pages):
+    other = confluence.make_comment(pages("Team home"), "<p>secret</p>")
+    page = pages("How orders work")["id"]
+    for tool, arguments in (
+        ("confluence_add_comment", {"comment": "x", "reply_to": other["id"]}),
+        ("confluence_get_comments", {"replies_to": other["id"]}),
+    ):
+        error = await call(tool, page_id=page, **arguments)
+        assert error["type"] == "validation"
+    assert len(pages("Team home")["comments"]) == 1
