@@ -1,4 +1,4 @@
-"""Which calls of a connection rest since its system keeps failing, for people."""
+"""Which calls of a connection rest, since its system keeps failing or its vendor asks for it; for people."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,6 +6,8 @@ from uuid import UUID
 
 from connectors.models import Connection
 from connectors.upstream.breaker import Opened, opened_of
+from connectors.upstream.pauses import paused_of
+from connectors.upstream.quota import VENDOR_LIMIT
 from tenants.models import Principal
 
 Whose = Literal["shared", "personal", "token", "none"]
@@ -13,7 +15,7 @@ Whose = Literal["shared", "personal", "token", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """An open breaker: whose credential's, why it opened, and for how many seconds yet.
+    """An open breaker or a vendor's pause: whose credential's, why, and for how many seconds yet.
 
     ``whose`` is the kind of credential, ``name`` the principal's where it is personal.
     With no seconds left the next call tries the system.
@@ -26,8 +28,13 @@ class Resting:
 
 
 def resting_of(connection: Connection) -> list[Resting]:
-    """A connection's open breakers, those with the longest rest first; none where Redis is away."""
-    opened = opened_of(connection.tenant_id, connection.pk)
+    """A connection's open breakers and pauses, the longest first; none where Redis is away.
+
+    A pause's ``reason`` is vendor_limit.
+    """
+    place = connection.tenant_id, connection.pk
+    pauses = [Opened(each.credential, VENDOR_LIMIT, each.seconds) for each in paused_of(*place)]
+    opened = [*opened_of(*place), *pauses]
     if not opened:
         return []
     kinds = [(_whose(each.credential), each) for each in opened]

@@ -7,19 +7,25 @@ look into this process's memory.
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+import redis
+
 from common import metrics
 from common.bus import bus
-from common.redis import tenant_key
+from common.redis import sync_client, tenant_key
 from connectors.errors import RateLimited
 from connectors.upstream.quota import VENDOR_LIMIT
 from connectors.upstream.shared import asked, tell
+
+logger = logging.getLogger(__name__)
 
 KIND: Final = "pause"
 ROOM: Final = "pause"
@@ -112,6 +118,41 @@ def learn(place: Place, stored: dict[bytes, bytes], now_ms: int) -> None:
             _take(place, [bucket], left)
 
 
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A pause, for people: whose credential's, of which of the vendor's buckets, for how many seconds yet."""
+
+    credential: str
+    bucket: str
+    seconds: float
+
+
+def paused_of(tenant_id: UUID, connection_id: UUID) -> list[Paused]:
+    """A connection's pauses, of all workers; none where Redis is away. For threads."""
+    try:
+        pipe = sync_client().pipeline(transaction=False)
+        pipe.hgetall(key_of(tenant_id, connection_id))
+        pipe.time()
+        stored, (seconds, micros) = pipe.execute()
+    except (redis.RedisError, OSError):
+        return []
+    found, now = [], seconds * 1000 + micros // 1000
+    for name, value in stored.items():
+        credential, _, bucket = name.decode().rpartition("|")
+        if (left := (int(float(value)) - now) / 1000) > 0:
+            found.append(Paused(credential, bucket, left))
+    return found
+
+
+def lift(tenant_id: UUID, connection_id: UUID) -> None:
+    """End a connection's pauses in every worker: an admin has raised the vendor's limit. For threads."""
+    try:
+        sync_client().delete(key_of(tenant_id, connection_id))
+    except (redis.RedisError, OSError):
+        logger.warning("The pauses of connection %s are lifted here alone: Redis is away", connection_id)
+    bus.publish(tenant_id, KIND, {"connection": connection_id.hex, "lifted": True})
+
+
 def clean(bucket: str) -> str:
     """A bucket's name as keys have it: whatever a header says, it is short and plain."""
     return "".join(letter for letter in bucket[:60] if letter.isalnum() or letter in "-_.")
@@ -133,6 +174,11 @@ def _take(place: Place, buckets: Iterable[str], seconds: float) -> None:
 
 def _heard(tenant_id: UUID, body: dict[str, Any]) -> None:
     """Obey what another worker was told; in the bus's thread."""
+    if body.get("lifted"):
+        connection_id = UUID(body["connection"])
+        for key in [key for key in list(_until) if key[:2] == (tenant_id, connection_id)]:
+            _until.pop(key, None)
+        return
     _take((tenant_id, UUID(body["connection"]), body["credential"]), body["buckets"], float(body["seconds"]))
 
 

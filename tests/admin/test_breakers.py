@@ -7,6 +7,7 @@ from rest_framework.test import APIClient
 
 from audit.models import AuditEvent
 from common.redis import sync_client
+from connectors.upstream import pauses
 from connectors.upstream.breaker import breaker_of, opened_of
 from tests.admin.conftest import sign_in, url
 from tests.factories import make_connection, make_key, make_member, make_tenant
@@ -52,6 +53,18 @@ def test_the_page_says_whose_calls_rest_and_why_and_a_button_closes_the_breakers
     assert opened_of(tenant.pk, row.pk) == []
     assert not breaker_of(tenant.pk, row.pk, f"{row.pk.hex}-1").open_until
     assert changes(tenant) == ["breaker.reset vault"]
+
+
+def test_a_vendors_pause_is_shown_and_the_same_button_ends_it(place):
+    tenant, row, browser = place
+    where = (tenant.pk, row.pk, f"{row.pk.hex}-1")
+    asyncio.run(pauses.note(where, ["", "search"], 600))
+    page = browser.get(url("connectors_connection_change", row.pk)).content.decode()
+    assert "Calls with the shared credential rest: the system asked for a pause." in page
+    assert pauses.left_of(where, "search") > 590
+    browser.post(url("connectors_connection_breaker", row.pk), follow=True)
+    assert pauses.paused_of(tenant.pk, row.pk) == []
+    assert pauses.left_of(where, "search") == pauses.left_of(where, "") == 0
 
 
 def test_a_list_of_connections_marks_those_that_rest_with_one_question(place, monkeypatch):

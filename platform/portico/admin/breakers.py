@@ -1,4 +1,4 @@
-"""Open breakers on the pages of connections, and the button that closes them."""
+"""Open breakers and pauses on the pages of connections, and the button that ends them."""
 
 from typing import Any
 
@@ -24,6 +24,7 @@ REASONS = {
     "timeout": _("no answer in time"),
     "connection": _("no connection"),
     "http_error": _("errors of the system (5xx)"),
+    "vendor_limit": _("the system asked for a pause"),
 }
 
 
@@ -58,10 +59,9 @@ def resting_context(admin: Any, obj: Any) -> dict[str, Any]:
 def breaker_view(admin: Any, request: HttpRequest, obj: Any) -> HttpResponse:
     """Close the breakers of a connection, then back to its page; the caller has checked the rights."""
     try:
-        count = breakers_reset(obj, actor=actor_of(request))
+        breakers_reset(obj, actor=actor_of(request))
     except SERVICE_ERRORS as error:
         messages.error(request, str(error))
     else:
-        said = "its next call goes through." if count else "no breaker was open."
-        messages.success(request, f"{obj}: {said}")
+        messages.success(request, f"{obj}: its next call goes through.")
     return HttpResponseRedirect(admin.url("change", obj.pk))
