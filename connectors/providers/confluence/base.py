@@ -85,7 +85,7 @@ class ConfluenceBase(AtlassianConnector):
         self.demand_allowed(key)
         if known := self._recall(ctx, f"key:{key.casefold()}"):
             return known
-        keys = key if key.startswith("~") else ",".join(dict.fromkeys((key, key.upper())))
+        keys = [key] if key.startswith("~") else list(dict.fromkeys((key, key.upper())))
         told = await self._get(ctx, f"{V2}/spaces", keys=keys, limit=5)
         for row in told.get("results") or []:
             if str(row.get("key", "")).casefold() == key.casefold():

@@ -7,7 +7,12 @@ from connectors.base import CheckResult, Context
 from connectors.errors import ConnectorError
 from connectors.providers.confluence.base import V1, V2
 from connectors.providers.confluence.comment_tools import CommentTools
+from connectors.providers.confluence.file_tools import FileTools
+from connectors.providers.confluence.history_tools import HistoryTools
+from connectors.providers.confluence.label_tools import LabelTools
+from connectors.providers.confluence.managing_tools import ManagingTools
 from connectors.providers.confluence.reading_tools import ReadingTools
+from connectors.providers.confluence.tree_tools import TreeTools
 from connectors.providers.confluence.writing_tools import WritingTools
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
@@ -20,7 +25,9 @@ _PROBES = {
 }
 
 
-class Confluence(ReadingTools, WritingTools, CommentTools):
+class Confluence(
+    ReadingTools, WritingTools, CommentTools, TreeTools, LabelTools, HistoryTools, FileTools, ManagingTools
+):
     """Confluence Cloud."""
 
     slug = "confluence"

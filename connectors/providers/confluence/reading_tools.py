@@ -144,7 +144,7 @@ class ReadingTools(ConfluenceBase):
         wanted = keys or self.settings.spaces
         page = await self._list(
             ctx, "confluence_list_spaces", f"{V2}/spaces", {"keys": keys}, cursor=cursor, limit=limit,
-            row=lambda row: trim.space(self.site.url, row), keys=",".join(wanted) or None,
+            row=lambda row: trim.space(self.site.url, row), keys=wanted or None,
         )  # fmt: skip
         if self.allowed:
             page["items"] = [row for row in page["items"] if row["key"].casefold() in self.allowed]

@@ -50,6 +50,19 @@ def page(site: str, record: dict[str, Any], space_key: str = "") -> dict[str, An
     )
 
 
+def row(site: str, record: dict[str, Any]) -> dict[str, Any]:
+    """A page in a list: what tells it from others, and when it was changed."""
+    version = record.get("version") or {}
+    return small(
+        id=str(record["id"]),
+        title=record.get("title"),
+        parent_id=record.get("parentId"),
+        version=version.get("number"),
+        updated_at=version.get("createdAt"),
+        url=url_of(site, record),
+    )
+
+
 def space(site: str, record: dict[str, Any]) -> dict[str, Any]:
     """A space."""
     description = ((record.get("description") or {}).get("plain") or {}).get("value")

@@ -27,11 +27,26 @@ class Around(Pages):
                  "childPosition": index} for index, row in enumerate(rows)]  # fmt: skip
         return self.list_of(request, told)
 
+    @route("GET", V2 + "/pages/{id}/descendants", scopes=READ)
+    def descendants(self, request: Request) -> Any:
+        id, deepest, rows = self.page(request)["id"], request.number("depth", 5), []
+        for row in self.pages.values():
+            above = self.above(row)
+            if (
+                id in above
+                and row["status"] == "current"
+                and (depth := len(above) - above.index(id)) <= deepest
+            ):
+                rows.append({"id": row["id"], "status": "current", "title": row["title"], "type": "page",
+                             "parentId": row["parent"], "depth": depth, "childPosition": len(rows)})  # fmt: skip
+        return self.list_of(request, rows)
+
     @route("GET", V2 + "/pages/{id}/ancestors", scopes=READ)
     def ancestors(self, request: Request) -> Any:
-        return self.list_of(request, [{"id": id, "type": "page"} for id in self._above(self.page(request))])
+        return self.list_of(request, [{"id": id, "type": "page"} for id in self.above(self.page(request))])
 
-    def _above(self, row: dict[str, Any]) -> list[str]:
+    def above(self, row: dict[str, Any]) -> list[str]:
+        """The ids of the pages above a page, from the top down."""
         found: list[str] = []
         while row["parent"] in self.pages and row["parent"] not in found:
             row = self.pages[row["parent"]]
@@ -180,7 +195,7 @@ class Around(Pages):
         return {
             "type": ["page"], "space": [space["key"], space["name"]], "space.key": [space["key"]], "title": row["title"],
             "text": [words], "sitesearch": [words], "id": [row["id"]], "content": [row["id"]], "label": row["labels"],
-            "ancestor": self._above(row), "parent": [row["parent"]], "creator": [row["author"]],
+            "ancestor": self.above(row), "parent": [row["parent"]], "creator": [row["author"]],
             "contributor": [one["authorId"] for one in row["versions"]], "created": row["created"],
             "lastmodified": row["lastmodified"],
         }  # fmt: skip

@@ -162,11 +162,15 @@ class Pages(Atlassian):
         )
 
     def _pages(self, request: Request, spaces: set[str]) -> Answer:
+        ids = {id for text in request.query.get("id", []) for id in text.split(",")}
         title, states = request.one("title"), set(request.query.get("status", ["current", "archived"]))
         rows = [
             row for row in self.pages.values()
             if (not spaces or row["space"] in spaces) and title in ("", row["title"]) and row["status"] in states
+            and (not ids or row["id"] in ids) and (request.one("depth") != "root" or row["parent"] is None)
         ]  # fmt: skip
+        if request.one("sort") == "-modified-date":
+            rows.sort(key=lambda row: row["lastmodified"], reverse=True)
         if request.one("sort").lstrip("-") in ("title", "id"):
             name = request.one("sort").lstrip("-")
             rows.sort(key=lambda row: row[name], reverse=request.one("sort").startswith("-"))
@@ -180,7 +184,7 @@ class Pages(Atlassian):
         status = body.get("status", "current")
         if status == "current" and not body.get("title"):
             raise refuse(400, "title must not be blank")
-        self._free(body.get("title", ""), body["spaceId"])
+        self.free(body.get("title", ""), body["spaceId"])
         parent = body.get("parentId") or (
             None if request.one("root-level") == "true" else self.spaces[body["spaceId"]]["home"]
         )
@@ -189,7 +193,7 @@ class Pages(Atlassian):
         row = self.make_page(body["spaceId"], body.get("title", ""), _body_of(body), parent, status)
         return self.told_page(request, row)
 
-    def _free(self, title: str, space: str, but: str = "") -> None:
+    def free(self, title: str, space: str, but: str = "") -> None:
         """Refuse a title that another page of the space has."""
         if any(row["title"] == title and row["space"] == space and row["status"] == "current" and row["id"] != but
                for row in self.pages.values()):  # fmt: skip
@@ -217,7 +221,7 @@ class Pages(Atlassian):
                 409,
                 f"Version must be incremented when updating a page. Current Version: [{last}]. Provided version: [{number}]",
             )
-        self._free(body["title"], row["space"], row["id"])
+        self.free(body["title"], row["space"], row["id"])
         if body.get("parentId"):
             row["parent"] = body["parentId"]
         moment = now()

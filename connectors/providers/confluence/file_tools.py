@@ -1,0 +1,62 @@
+"""Files at pages."""
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from connectors.artifacts import MAX_BYTES
+from connectors.base import Context, ToolResult, tool
+from connectors.errors import NotFound
+from connectors.kit.attachments import FileName, handed_out
+from connectors.kit.cursors import Cursor
+from connectors.kit.tidy import untrusted
+from connectors.providers.confluence import trim
+from connectors.providers.confluence.base import V1, V2, ConfluenceBase
+from connectors.providers.confluence.types import Limit, PageId
+from connectors.upstream.client import Request
+from connectors.upstream.retry import Kind
+
+AttachmentId = Annotated[str, Field(pattern=r"^(?:att)?[0-9]{1,19}$", description="A file's id.")]
+_TAGS: Final = ("confluence:page:{page_id}",)
+
+
+class FileTools(ConfluenceBase):
+    """Attachments as they are listed and read."""
+
+    @tool(title="List attachments", hint="R", open_world=True, cache="S", tags=_TAGS)
+    async def confluence_list_attachments(
+        self,
+        ctx: Context,
+        page_id: PageId,
+        filename: FileName | None = None,
+        limit: Limit = 25,
+        cursor: Cursor = None,
+    ) -> ToolResult:
+        """The files at a page."""
+        await self.demand_page(ctx, page_id)
+        page = await self._list(
+            ctx, "confluence_list_attachments", f"{V2}/pages/{page_id}/attachments",
+            {"page": page_id, "name": filename}, cursor=cursor, limit=limit,
+            row=lambda row: trim.attachment(self.site.url, row), filename=filename,
+        )  # fmt: skip
+        return untrusted(page)
+
+    @tool(title="Get an attachment", hint="R", open_world=True)
+    async def confluence_get_attachment(
+        self, ctx: Context, page_id: PageId, attachment_id: AttachmentId
+    ) -> ToolResult:
+        """A file at a page: small texts and pictures in the answer, others as a link for a day."""
+        await self.demand_page(ctx, page_id)
+        told = await self._get(ctx, f"{V2}/attachments/{attachment_id}")
+        if str(told.get("pageId") or "") != page_id:
+            raise NotFound(
+                f"The page {page_id} has no attachment {attachment_id}.",
+                hint=f'confluence_list_attachments(page_id="{page_id}") lists its files.',
+            )
+        path = f"{V1}/content/{page_id}/child/attachment/{attachment_id}/download"
+        answer = await self._send(ctx, Request("GET", path, Kind.READ, max_bytes=MAX_BYTES))
+        return await handed_out(
+            ctx, str(told.get("title") or attachment_id), answer.body,
+            mime_type=str(told.get("mediaType") or ""), source=trim.url_of(self.site.url, told),
+            about={"id": str(told["id"]), "page_id": page_id},
+        )  # fmt: skip

@@ -1,0 +1,136 @@
+"""What stands around pages: the tree, labels, versions, files, moves, copies, deletions."""
+
+import json
+
+
+async def made(call, title, content="x", **more):
+    return (await call("confluence_create_page", title=title, content=content, space_key="DOCS", **more))[
+        "id"
+    ]
+
+
+async def test_the_tree_is_walked_down_and_up(call, pages):
+    home, orders = pages("Documentation home")["id"], pages("How orders work")["id"]
+    child = await made(call, "Child", parent_id=orders)
+    listed = await call("confluence_list_pages", space_key="DOCS", limit=2)
+    assert listed["items"][0]["id"] == child
+    assert listed["next_cursor"]
+    top = await call("confluence_list_pages", space_key="DOCS", top_level=True)
+    assert [row["id"] for row in top["items"]] == [home]
+    children = await call("confluence_get_children", page_id=orders)
+    assert [(row["id"], row["title"]) for row in children["items"]] == [(child, "Child")]
+    above = await call("confluence_get_ancestors", page_id=child)
+    assert [row["title"] for row in above["items"]] == ["Documentation home", "How orders work"]
+    tree = await call("confluence_get_page_tree", space_key="DOCS")
+    assert [(row["title"], row["depth"]) for row in tree["items"]] == [("How orders work", 1), ("Child", 2)]
+    assert (await call("confluence_get_page_tree", page_id=home, depth=1))["count"] == 1
+
+
+async def test_a_new_page_is_seen_in_lists_that_were_kept(call, pages):
+    orders = pages("How orders work")["id"]
+    assert (await call("confluence_get_children", page_id=orders))["items"] == []
+    await made(call, "Child", parent_id=orders)
+    assert (await call("confluence_get_children", page_id=orders))["count"] == 1
+
+
+async def test_labels_are_added_read_found_and_removed(call, pages):
+    page = pages("How orders work")["id"]
+    for _ in range(2):
+        got = await call("confluence_add_labels", page_id=page, labels=["HowTo", "orders"])
+    assert got["labels"] == ["howto", "orders"]
+    assert [row["name"] for row in (await call("confluence_get_labels", page_id=page))["items"]] == [
+        "howto",
+        "orders",
+    ]
+    assert (await call("confluence_search", query='label = "howto"'))["count"] == 1
+    assert (await call("confluence_remove_label", page_id=page, label="howto"))["removed"]
+    assert (await call("confluence_remove_label", page_id=page, label="howto"))["type"] == "not_found"
+    assert (await call("confluence_add_labels", page_id=page, labels=["two words"]))["type"] == "validation"
+
+
+async def test_versions_are_listed_read_and_compared(call):
+    page = await made(call, "Versions", "# A\n\nfirst\n\nsame")
+    await call("confluence_update_page", page_id=page, content="# A\n\nsecond\n\nsame", message="Better")
+    history = await call("confluence_get_page_history", page_id=page)
+    assert [(row["version"], row.get("message")) for row in history["items"]] == [(2, "Better"), (1, None)]
+    former = await call("confluence_get_page_version", page_id=page, version=1)
+    assert former["content"] == "# A\n\nfirst\n\nsame"
+    diff = await call("confluence_diff_versions", page_id=page, from_version=1)
+    assert diff["to_version"] == 2
+    assert {"-first", "+second"} <= set(diff["diff"].splitlines())
+    assert "-same" not in diff["diff"].splitlines()
+    assert (await call("confluence_get_page_version", page_id=page, version=9))["type"] == "not_found"
+
+
+async def test_files_come_in_the_answer_or_as_a_link(call, confluence, pages):
+    page = pages("How orders work")
+    text = confluence.attach(page, "notes.txt", b"Buy milk", "text/plain")
+    blob = confluence.attach(page, "../data.bin", b"\x00" * 2000, "application/octet-stream")
+    listed = await call("confluence_list_attachments", page_id=page["id"])
+    assert [(row["name"], row["size"]) for row in listed["items"]] == [
+        ("notes.txt", 8),
+        ("../data.bin", 2000),
+    ]
+    assert (await call("confluence_list_attachments", page_id=page["id"], filename="notes.txt"))["count"] == 1
+    got = await call("confluence_get_attachment", page_id=page["id"], attachment_id=text["id"])
+    assert got["text"] == "Buy milk"
+    linked = await call.raw("confluence_get_attachment", page_id=page["id"], attachment_id=blob["id"])
+    assert (linked["structuredContent"]["name"], linked["structuredContent"]["size"]) == ("data.bin", 2000)
+    assert linked["content"][0]["type"] == "resource_link"
+    other = pages("Team home")["id"]
+    wrong = await call("confluence_get_attachment", page_id=other, attachment_id=text["id"])
+    assert wrong["type"] == "not_found"
+
+
+async def test_pages_are_moved_copied_and_deleted(call, confluence, pages):
+    home, orders = pages("Documentation home")["id"], pages("How orders work")["id"]
+    page = await made(call, "Wanderer")
+    await call("confluence_add_labels", page_id=page, labels=["kept"])
+    assert (await call("confluence_move_page", page_id=page, target_id=orders))["parent_id"] == orders
+    beside = await call("confluence_move_page", page_id=page, target_id=orders, position="after")
+    assert beside["parent_id"] == home
+    assert (await call("confluence_move_page", page_id=page, target_id=page))["type"] == "validation"
+    copy = await call("confluence_copy_page", page_id=page, parent_id=orders, title="Copy")
+    assert confluence.pages[copy["id"]]["labels"] == ["kept"]
+    assert (await call("confluence_delete_page", page_id=page))["deleted"]
+    assert confluence.pages[page]["status"] == "trashed"
+    assert (await call("confluence_get_page", page_id=page))["type"] == "not_found"
+    assert (await call("confluence_delete_page", page_id=copy["id"], purge=True))["purged"]
+    assert copy["id"] not in confluence.pages
+
+
+async def test_the_connection_says_who_it_is(desk):
+    call = await desk(spaces=["DOCS"])
+    got = await call("confluence_connection_info")
+    assert (got["account"]["name"], got["way"], got["only_spaces"]) == ("Ada Lovelace", "site", ["DOCS"])
+    assert got["quota"]["remaining"] > 0
+
+
+async def test_none_of_it_reaches_a_space_that_is_not_allowed(fenced, confluence, pages):
+    team, mine = pages("Team home"), pages("How orders work")["id"]
+    file = confluence.attach(team, "secret.txt", b"The plan", "text/plain")
+    for tool, arguments in (
+        ("confluence_list_pages", {"space_key": "TEAM"}),
+        ("confluence_get_children", {"page_id": team["id"]}),
+        ("confluence_get_ancestors", {"page_id": team["id"]}),
+        ("confluence_get_page_tree", {"space_key": "TEAM"}),
+        ("confluence_get_page_tree", {"page_id": team["id"]}),
+        ("confluence_get_labels", {"page_id": team["id"]}),
+        ("confluence_add_labels", {"page_id": team["id"], "labels": ["x"]}),
+        ("confluence_remove_label", {"page_id": team["id"], "label": "x"}),
+        ("confluence_get_page_history", {"page_id": team["id"]}),
+        ("confluence_get_page_version", {"page_id": team["id"], "version": 1}),
+        ("confluence_diff_versions", {"page_id": team["id"], "from_version": 1}),
+        ("confluence_list_attachments", {"page_id": team["id"]}),
+        ("confluence_get_attachment", {"page_id": team["id"], "attachment_id": file["id"]}),
+        ("confluence_get_attachment", {"page_id": mine, "attachment_id": file["id"]}),
+        ("confluence_delete_page", {"page_id": team["id"]}),
+        ("confluence_move_page", {"page_id": team["id"], "target_id": mine}),
+        ("confluence_move_page", {"page_id": mine, "target_id": team["id"]}),
+        ("confluence_copy_page", {"page_id": team["id"], "parent_id": mine, "title": "x"}),
+        ("confluence_copy_page", {"page_id": mine, "parent_id": team["id"], "title": "x"}),
+    ):
+        got = await fenced(tool, **arguments)
+        assert got["type"] in ("permission", "not_found"), (tool, got)
+        assert "The plan" not in json.dumps(got)
+    assert not [hit for hit in confluence.operations if hit.method != "GET"]
