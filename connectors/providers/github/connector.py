@@ -1,14 +1,18 @@
 """The GitHub connector: repositories, files, branches, issues and pull requests."""
 
+from connectors.providers.github.action_tools import ActionTools
 from connectors.providers.github.content_tools import ContentTools
 from connectors.providers.github.file_tools import FileTools
 from connectors.providers.github.issue_tools import IssueTools
 from connectors.providers.github.pull_tools import PullTools
+from connectors.providers.github.release_tools import ReleaseTools
 from connectors.providers.github.repository_tools import RepositoryTools
 from connectors.providers.github.search_tools import SearchTools
 
 
-class GitHub(RepositoryTools, ContentTools, FileTools, IssueTools, PullTools, SearchTools):
+class GitHub(
+    RepositoryTools, ContentTools, FileTools, IssueTools, PullTools, SearchTools, ReleaseTools, ActionTools
+):
     """GitHub.com, or an Enterprise Server."""
 
     slug = "github"

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import Conflict, InvalidInput
@@ -14,8 +14,8 @@ from connectors.providers.github import trim
 from connectors.providers.github.answers import DIFF
 from connectors.providers.github.base import GitHubBase
 from connectors.providers.github.issue_tools import small_body
-from connectors.providers.github.scope import branch_of, in_path
-from connectors.providers.github.types import Body, Branch, Limit, Number, OpenState, Repo, Title
+from connectors.providers.github.scope import branch_of, file_path, in_path
+from connectors.providers.github.types import Body, Branch, Comment, Limit, Number, OpenState, Repo, Title
 from connectors.upstream.retry import Kind
 
 MOST: Final = 100
@@ -24,6 +24,17 @@ _MISSING: Final = "github_list_pull_requests finds the number."
 _RESULT: Final = ("number", "url")
 _OWNER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 Part = Literal["files", "reviews", "comments", "checks", "diff"]
+
+
+class LineComment(BaseModel):
+    """A comment on a line of the diff; LEFT is the side before the change."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Annotated[str, Field(min_length=1, max_length=4096)]
+    line: Annotated[int, Field(ge=1)]
+    body: Comment
+    side: Literal["LEFT", "RIGHT"] = "RIGHT"
 
 
 class PullTools(GitHubBase):
@@ -139,6 +150,34 @@ class PullTools(GitHubBase):
         path = f"{self.scope.demand(repo)}/pulls/{pull_number}"
         said = (await self.write(ctx, "PATCH", path, sent, kind=Kind.REPEATABLE, missing=_MISSING)).json()
         return untrusted(pick(trim.pull(said), ("number", "title", "state", "base", "url"), always=()))
+
+    @tool(
+        title="Review a pull request",
+        hint="W",
+        name="github_review_pull_request",
+        toolset="write",
+        default_on=False,
+        open_world=True,
+        tags=("number:{pull_number}",),
+    )
+    async def review_pull_request(
+        self,
+        ctx: Context,
+        repo: Repo,
+        pull_number: Number,
+        event: Literal["APPROVE", "REQUEST_CHANGES", "COMMENT"],
+        body: Body = None,
+        comments: Annotated[list[LineComment] | None, Field(max_length=50)] = None,
+    ) -> ToolResult:
+        """Approve, ask for changes or comment, also on lines of the diff."""
+        if event != "APPROVE" and not body:
+            raise InvalidInput(f"A review of {event} needs a body.", code="no_body")
+        path = f"{self.scope.demand(repo)}/pulls/{pull_number}/reviews"
+        notes = [{**one.model_dump(), "path": file_path(one.path)} for one in comments or ()]
+        sent = small_body(event=event, body=body, comments=notes or None)
+        look = f"Check with github_get_pull_request(pull_number={pull_number}, include=['reviews']) first."
+        said = (await self.write(ctx, "POST", path, sent, look_first=look, missing=_MISSING)).json()
+        return untrusted(small(id=said.get("id"), state=said.get("state"), url=said.get("html_url")))
 
     @tool(
         title="Merge a pull request",

@@ -196,6 +196,64 @@ def written(said: _Row) -> dict[str, Any]:
     )
 
 
+def release(row: _Row, *, whole: bool = False) -> dict[str, Any]:
+    """A release."""
+    assets = [one for one in row.get("assets") or () if isinstance(one, Mapping)]
+    return small(
+        tag=row.get("tag_name"),
+        name=row.get("name"),
+        draft=row.get("draft") or None,
+        prerelease=row.get("prerelease") or None,
+        published_at=row.get("published_at"),
+        author=person(row.get("author")),
+        body=_cut(row.get("body"), LONG if whole else EXCERPT),
+        assets=[
+            small(name=one.get("name"), size=one.get("size"), url=one.get("browser_download_url"))
+            for one in assets
+        ],
+        url=row.get("html_url"),
+    )
+
+
+def workflow(row: _Row) -> dict[str, Any]:
+    """A workflow."""
+    names = ("id", "name", "path", "state")
+    return small(**{name: row.get(name) for name in names}, url=row.get("html_url"))
+
+
+def run(row: _Row) -> dict[str, Any]:
+    """A run of a workflow."""
+    names = (
+        "id",
+        "name",
+        "display_title",
+        "event",
+        "status",
+        "conclusion",
+        "head_branch",
+        "head_sha",
+        "run_attempt",
+    )
+    return small(
+        **{name: row.get(name) for name in names},
+        actor=person(row.get("actor")),
+        created_at=row.get("created_at"),
+        updated_at=row.get("updated_at"),
+        url=row.get("html_url"),
+    )
+
+
+def job(row: _Row) -> dict[str, Any]:
+    """A job of a run, with its steps that failed."""
+    steps = [one for one in row.get("steps") or () if isinstance(one, Mapping)]
+    names = ("id", "name", "status", "conclusion", "started_at", "completed_at")
+    return small(
+        **{name: row.get(name) for name in names},
+        failed_steps=[one.get("name") for one in steps if one.get("conclusion") == "failure"],
+        url=row.get("html_url"),
+    )
+
+
 def _named(author: Any) -> Any:
     return {"name": author.get("name")} if isinstance(author, Mapping) else None
 

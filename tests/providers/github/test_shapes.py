@@ -29,9 +29,15 @@ READERS = {
     "git/get-tree": trim.entry,
     "search/repos": trim.repository,
     "search/issues-and-pull-requests": trim.issue,
+    "repos/list-releases": trim.release,
+    "repos/get-latest-release": trim.release,
+    "actions/list-repo-workflows": trim.workflow,
+    "actions/list-workflow-runs-for-repo": trim.run,
+    "actions/get-workflow-run": trim.run,
+    "actions/list-jobs-for-workflow-run": trim.job,
     "repos/create-or-update-file-contents": trim.written,
 }
-LISTS = ("check_runs", "tree", "items")
+LISTS = ("workflows", "workflow_runs", "jobs", "check_runs", "tree", "items")
 
 
 def rows_of(said):
