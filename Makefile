@@ -10,7 +10,7 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/platform
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run reset-access doctor dev test lint types layers migrations \
-	test-sqlite test-postgres format e2e sandbox fuzz bench soak conformance conformance-serve requirements
+	test-sqlite test-postgres format e2e sandbox fuzz bench soak report conformance conformance-serve requirements
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ bench: .venv/.installed-dev ## Measure against the SDK's bare app; writes var/be
 
 soak: .venv/.installed-dev ## Call 20 connections for some minutes, five of them broken; writes var/soak.json
 	$(BIN)/python -m benchmarks.soak
+
+report: .venv/.installed-dev ## What connectors cost a model, which operations their tests exercise; writes var/report.json
+	$(BIN)/python -m benchmarks.report
 
 conformance: .venv/.installed-dev ## Run the official MCP conformance suite against a server with two workers
 	@exec $(BIN)/python -m tests.conformance run

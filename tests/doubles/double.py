@@ -48,13 +48,17 @@ class VendorSpec:
 
 @dataclass
 class Hit:
-    """A request that met an operation: which, the status of the work done (0: none), the fault that struck."""
+    """A request that met an operation: which, the status of the work done (0: none), the fault that struck.
+
+    ``trace`` is the id of the trace that the request belongs to.
+    """
 
     operation: str
     method: str
     template: str
     status: int = 0
     fault: str = ""
+    trace: str = ""
 
 
 @dataclass
@@ -125,6 +129,10 @@ class Double:
         """What broke a document."""
         return self.report.violations
 
+    def plays(self) -> list[str]:
+        """The names of all operations that it has."""
+        return sorted({self._operation_of(one) for one in self.routes})
+
     def verify(self) -> None:
         """Raise AssertionError where a request broke a document."""
         assert not self.violations, "\n".join(map(str, self.violations))
@@ -175,7 +183,8 @@ class Double:
             await line.answer(refused or self._unknown(request))
             return
         operation = self._operation_of(found)
-        hit = Hit(operation, found.method, found.template)
+        trace = request.headers.get("traceparent", "")[3:35]
+        hit = Hit(operation, found.method, found.template, trace=trace)
         self.operations.append(hit)
         broken = self._broken(found, request)
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from common.db import in_db
 from tests.doubles.documents import missing, vendor_document
 from tests.doubles.double import Double
 from tests.doubles.examples import DOCUMENTS, example_of
+from tests.doubles.exercised import keep, wanted
 from tests.doubles.running import serving, serving_in_thread
 
 __all__ = ["double_fixture", "example_of", "needs_document"]
@@ -26,6 +28,7 @@ def double_fixture(kind: type[Double], *, thread: bool = False, **options: Any) 
         def running_in_thread() -> Iterator[Double]:
             with serving_in_thread(kind(**options)) as double:
                 yield double
+            keep(double)
             double.verify()
 
         return running_in_thread
@@ -34,6 +37,8 @@ def double_fixture(kind: type[Double], *, thread: bool = False, **options: Any) 
     async def running() -> AsyncIterator[Double]:
         async with serving(kind(**options)) as double:
             yield double
+        if wanted():
+            await in_db(keep, double)
         double.verify()
 
     return running

@@ -1,0 +1,125 @@
+"""What connectors cost a model, and which of their systems' operations their tests have exercised.
+
+``python -m benchmarks.report`` (``make report``) runs the connectors' tests against the doubles,
+whose every request is checked against the vendor's documents, and writes ``var/report.json``::
+
+    {"connectors": {"jira": {"tools": 62, "default_tools": 20, "default_tokens": 5800, "all_tokens": 17000,
+     "most_default_tokens": 6000, "operations_exercised": ["getIssue", …], "operations_not_exercised": […],
+     "tools_by_operation": {"getIssue": ["jira_get_issue", …]}, "tools_without_operation": […]}}, "tests": "passed"}
+
+Tokens are estimated as the admin's pages estimate them. An operation counts where a tool's call
+got an answer below 400 from it. ``--no-tests`` leaves the tests out and the operations empty.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
+MOST_TOKENS = {"jira": 6_000, "github": 6_000, "confluence": 4_000, "salesforce": 4_000}
+
+
+def main() -> None:
+    """Measure, write the file, print a table; 1 where a test failed or a default list costs too much."""
+    parser = argparse.ArgumentParser(
+        description="What connectors cost a model, and what their tests exercise."
+    )
+    parser.add_argument("--no-tests", action="store_true", help="only count tokens")
+    parser.add_argument("--out", type=Path, default=ROOT / "var" / "report.json")
+    arguments = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portico.settings")
+    os.environ["PORTICO_ENV"] = "test"
+    import django
+
+    django.setup()
+    report: dict[str, Any]
+    with tempfile.TemporaryDirectory(prefix="portico-operations-") as folder:
+        passed = arguments.no_tests or run_tests(Path(folder))
+        report = {"connectors": measured(Path(folder), ran=not arguments.no_tests)}
+    report["tests"] = "not run" if arguments.no_tests else "passed" if passed else "failed"
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    good = show(report["connectors"])
+    print(f"Tests: {report['tests']}. Written to {arguments.out}")
+    sys.exit(0 if passed and good else 1)
+
+
+def run_tests(folder: Path) -> bool:
+    """Run the tests of the connectors that have a double; whether all passed."""
+    from tests.doubles.catalogue import DOUBLES
+
+    places = [f"tests/providers/{name}" for name in DOUBLES if (ROOT / "tests" / "providers" / name).is_dir()]
+    environment = {**os.environ, "PORTICO_OPERATIONS": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *places], cwd=ROOT, env=environment, check=False
+    )
+    return done.returncode == 0
+
+
+def measured(folder: Path, *, ran: bool) -> dict[str, Any]:
+    """The figures of every built-in connector; its operations where tests ran."""
+    from connectors.registry import BUILT_IN, connector_class
+    from mcp_endpoint.token_cost import tool_tokens
+    from tests.doubles.catalogue import DOUBLES
+    from tests.doubles.exercised import read_kept
+
+    kept: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for line in read_kept(folder):
+        if 0 < line["status"] < 400:
+            kept[line["vendor"]][line["operation"]].add(line["tool"])
+    made: dict[str, Any] = {}
+    for slug in (slug for slug, path in BUILT_IN.items() if path.startswith("connectors.")):
+        specs = connector_class(slug).tools
+        cost = {name: tool_tokens(name, spec) for name, spec in specs.items()}
+        on = [name for name, spec in specs.items() if spec.default_on]
+        made[slug] = {
+            "tools": len(specs),
+            "default_tools": len(on),
+            "default_tokens": sum(cost[name] for name in on),
+            "all_tokens": sum(cost.values()),
+            "most_default_tokens": MOST_TOKENS.get(slug),
+        }
+        if ran and slug in DOUBLES:
+            made[slug] |= operations(kept[slug], DOUBLES[slug].kind(check=False).plays(), set(specs))
+    return made
+
+
+def operations(met: dict[str, set[str]], known: list[str], tools: set[str]) -> dict[str, Any]:
+    """Which operations were exercised by which tools, and which operations and tools were not."""
+    by = {operation: sorted(whose & tools) for operation, whose in sorted(met.items())}
+    reached = {tool for whose in by.values() for tool in whose}
+    return {
+        "operations_exercised": sorted(by),
+        "operations_not_exercised": sorted(set(known) - set(by)),
+        "tools_by_operation": by,
+        "tools_without_operation": sorted(tools - reached),
+    }
+
+
+def show(connectors: dict[str, Any]) -> bool:
+    """Print a table; whether every default list is within its bound."""
+    good = True
+    print(f"{'connector':12} {'tools':>6} {'on':>4} {'tokens':>7} {'of all':>7} {'most':>6}  operations")
+    for slug, one in connectors.items():
+        most = one["most_default_tokens"]
+        good = good and (most is None or one["default_tokens"] <= most)
+        said = ""
+        if "operations_exercised" in one:
+            done, left = len(one["operations_exercised"]), len(one["operations_not_exercised"])
+            said = f"{done} exercised, {left} not; {len(one['tools_without_operation'])} tools without one"
+        print(
+            f"{slug:12} {one['tools']:6} {one['default_tools']:4} {one['default_tokens']:7} "
+            f"{one['all_tokens']:7} {most or '':>6}  {said}"
+        )
+    return good
+
+
+if __name__ == "__main__":
+    main()
