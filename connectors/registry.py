@@ -19,6 +19,7 @@ BUILT_IN: dict[str, str] = {
     "memory": "connectors.providers.memory.connector:Memory",
     "jira": "connectors.providers.jira.connector:Jira",
     "github": "connectors.providers.github.connector:GitHub",
+    "salesforce": "connectors.providers.salesforce.connector:Salesforce",
 }
 ENTRY_POINTS = "portico.connectors"
 

@@ -1,10 +1,14 @@
 """Salesforce: sign-in, sessions, queries."""
 
 import base64
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
+from xml.sax.saxutils import unescape
+
+import jwt
 
 from tests.doubles.accounts import Account, Door
 from tests.doubles.double import Double, Refused, Route, route
@@ -12,7 +16,7 @@ from tests.doubles.faults import Blow, Fault
 from tests.doubles.messages import Answer, Request
 from tests.doubles.moments import atlassian, now
 from tests.doubles.salesforce import soql
-from tests.doubles.salesforce.objects import OBJECTS, PREFIXES
+from tests.doubles.salesforce.objects import CHILDREN, OBJECTS, PREFIXES, REFERENCES
 
 DATA = "/services/data/{version}"
 BATCH = 200
@@ -48,10 +52,17 @@ class Org(Double):
         self.door = Door({"sandbox-salesforce-session": self.ada})
         self.quota.limit, self.quota.seconds = 15_000, 86_400
         self.client = ("sandbox-client-id", "sandbox-client-secret")
+        self.refresh, self.rotates, self.certificate = "sandbox-refresh-token", False, ""
         self.password = "sandbox-passwordsandbox-security-token"
         self.count = 0
         self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in OBJECTS}
         self.cursors: dict[str, list[dict[str, Any]]] = {}
+        self.rows["User"][USER] = {
+            "Id": USER,
+            "Name": self.ada.name,
+            "Email": self.ada.email,
+            "IsDeleted": False,
+        }
         acme = self.make("Account", {"Name": "Acme", "Industry": "Manufacturing", "AccountNumber": "A-1"})
         self.make("Account", {"Name": "O'Hara & Sons", "Industry": "Retail", "AccountNumber": "A-2"})
         self.make(
@@ -83,7 +94,18 @@ class Org(Double):
             atlassian(now()),
         )
         stamps = {"CreatedDate": moment, "LastModifiedDate": moment, "SystemModstamp": moment}
-        self.rows[kind][id] = {"Id": id, "OwnerId": USER, "IsDeleted": False, **stamps, **values}
+        made = {"Id": id, "OwnerId": USER, "IsDeleted": False, **stamps, **values}
+        if kind in ("Contact", "Lead"):
+            made["Name"] = " ".join(
+                part for part in (values.get("FirstName"), values.get("LastName")) if part
+            )
+        if "IsClosed" in OBJECTS[kind]:
+            made["IsClosed"] = values.get("Status") in ("Closed", "Completed")
+        if kind == "Case":
+            made["CaseNumber"] = f"{self.count:08d}"
+        if kind == "Event":
+            made["ActivityDate"] = str(values.get("StartDateTime", ""))[:10] or None
+        self.rows[kind][id] = made
         return id
 
     # In Salesforce's words
@@ -120,6 +142,8 @@ class Org(Double):
         if scheme.lower() == "basic":
             name, _, secret = base64.b64decode(pair).decode().partition(":")
             client = (name, secret)
+        if form["grant_type"].endswith(":jwt-bearer"):
+            return self._asserted(request, form.get("assertion", ""))
         if client[0] != self.client[0]:
             return _no_token("invalid_client_id", "client identifier invalid")
         if client != self.client:
@@ -130,14 +154,56 @@ class Org(Double):
             case "password":
                 if (form.get("username"), form.get("password")) != (self.ada.email, self.password):
                     return _no_token("invalid_grant", "authentication failure")
+            case "refresh_token":
+                if form.get("refresh_token") != self.refresh:
+                    return _no_token("invalid_grant", "expired access/refresh token")
+                more = {"refresh_token": self._rotated()} if self.rotates else {}
+                return self._session(request, more)
             case _:
                 return _no_token("unsupported_grant_type", "grant type not supported")
+        return self._session(request, {})
+
+    def _rotated(self) -> str:
+        self.refresh = f"5Aep{secrets.token_hex(20)}"
+        return self.refresh
+
+    def _asserted(self, request: Request, assertion: str) -> Answer:
+        """The JWT bearer flow: who signed with the app's certificate is who they say."""
+        try:
+            claims = jwt.decode(
+                assertion, self.certificate, algorithms=["RS256"], audience="https://login.salesforce.com"
+            )
+        except (jwt.PyJWTError, ValueError):
+            return _no_token("invalid_grant", "invalid assertion")
+        if claims["iss"] != self.client[0] or claims["sub"] != self.ada.email:
+            return _no_token("invalid_grant", "user hasn't approved this consumer")
+        return self._session(request, {})
+
+    @route("POST", "/services/Soap/u/64.0", anonymous=True)
+    def soap_login(self, request: Request) -> Answer:
+        def told(name: str) -> str:
+            found = re.search(f"<n1:{name}>(.*?)</n1:{name}>", request.body.decode())
+            return unescape(found[1]) if found else ""
+
+        if (told("username"), told("password")) != (self.ada.email, self.password):
+            said = "INVALID_LOGIN: Invalid username, password, security token; or user locked out."
+            fault = f"<sf:exceptionCode>INVALID_LOGIN</sf:exceptionCode><sf:exceptionMessage>{said}</sf:exceptionMessage>"
+            return _xml(500, f'<f xmlns:sf="urn:fault.partner.soap.sforce.com">{fault}</f>')
+        token = self._open()
+        server = f"<serverUrl>{request.base_url}/services/Soap/u/64.0/00D000000000001</serverUrl>"
+        return _xml(200, f"<result>{server}<sessionId>{token}</sessionId></result>")
+
+    def _open(self) -> str:
         token = f"00D000000000001!{secrets.token_hex(16)}"
         self.door.tokens[token] = self.ada
+        return token
+
+    def _session(self, request: Request, more: dict[str, str]) -> Answer:
+        token = self._open()
         return Answer(200, {
             "access_token": token, "instance_url": request.base_url, "token_type": "Bearer", "scope": "api",
             "id": f"{request.base_url}/id/00D000000000001AAA/{USER}", "issued_at": str(int(now().timestamp() * 1000)),
-            "signature": "c2FuZGJveA==",
+            "signature": "c2FuZGJveA==", **more,
         })  # fmt: skip
 
     @route("GET", "/services/oauth2/userinfo")
@@ -154,7 +220,8 @@ class Org(Double):
         parent, dot, rest = field.partition(".")
         if not dot:
             return next((value for name, value in row.items() if name.lower() == field.lower()), None)
-        found = self.rows.get(parent, {}).get(row.get(f"{parent}Id") or "")
+        id = row.get(f"{parent}Id") or ""
+        found = next((rows[id] for rows in self.rows.values() if id in rows), None)
         return self.value(found, rest) if found else None
 
     @route("GET", DATA + "/query")
@@ -166,28 +233,79 @@ class Org(Double):
         return self._queried(request, deleted=True)
 
     def _queried(self, request: Request, *, deleted: bool) -> Any:
+        if explained := request.one("explain"):
+            return self._explained(explained)
+        return self._found(request, request.one("q"), deleted=deleted)
+
+    def _explained(self, text: str) -> Any:
+        kind, _, _ = self._parsed(text)
+        plan = {"cardinality": len(self.rows[kind]), "fields": [], "leadingOperationType": "TableScan", "notes": [],
+                "relativeCost": 0.5, "sobjectCardinality": len(self.rows[kind]), "sobjectType": kind}  # fmt: skip
+        return {"plans": [plan], "sourceQuery": text}
+
+    def _parsed(self, text: str, parent: str = "") -> tuple[str, soql.Query, list[str]]:
+        """A query's object, the query, and its subqueries."""
         try:
-            query = soql.parse(request.one("q"), self.value)
-            kind = self._kind(query.object, "INVALID_TYPE")
+            whole, inner = soql.lifted(text)
+            query = soql.parse(whole, self.value, lambda place: self._values(inner[place]))
+            child = CHILDREN.get(parent, {}).get(query.object)
+            kind = child[0] if child else self._kind(query.object, "INVALID_TYPE")
         except soql.SoqlError as error:
             raise refuse(400, error.code, str(error)) from error
-        for field in [] if query.count else [*query.fields, *(name for name, _ in query.order)]:
-            self._known(kind, field)
+        own = [field for field in query.fields if not field.startswith("@")]
+        checked = [] if query.count else [*own, *(name for name, _ in query.order)]
+        for field in (soql.argument(one) for one in [*checked, *query.groups]):
+            if field:
+                self._known(kind, field)
+        return kind, query, inner
+
+    def _values(self, text: str) -> list[Any]:
+        """The values of a semi-join."""
+        kind, query, _ = self._parsed(text)
+        rows = [row for row in self.rows[kind].values() if not row["IsDeleted"] and query.matches(row)]
+        return [self.value(row, query.fields[0]) for row in rows]
+
+    def _found(self, request: Request, text: str, *, deleted: bool) -> Any:
+        kind, query, inner = self._parsed(text)
+        rows = self._sorted(kind, query, deleted=deleted)
+        if query.count:
+            return {"totalSize": len(rows), "done": True, "records": []}
+        if query.aggregates:
+            told = soql.grouped(rows, query, self.value)[: query.limit]
+            return self._batch(request, told, 0, len(told))
+        rows = rows[query.offset :][: query.limit]
+        own = [field for field in query.fields if not field.startswith("@")]
+        told = [self._told(request, kind, row, own) for row in rows]
+        for field in query.fields:
+            if field.startswith("@"):
+                for row, one in zip(rows, told, strict=True):
+                    self._nest(request, kind, row, one, inner[int(field[1:])])
+        return self._batch(request, told, 0, len(told))
+
+    def _sorted(self, kind: str, query: soql.Query, *, deleted: bool) -> list[dict[str, Any]]:
         rows = [
             row
             for row in self.rows[kind].values()
             if (deleted or not row["IsDeleted"]) and query.matches(row)
         ]
-        if query.count:
-            return {"totalSize": len(rows), "done": True, "records": []}
-        for field, descending in reversed(query.order):
+        for field, descending in reversed([] if query.aggregates else query.order):
             rows.sort(
                 key=lambda row: (self.value(row, field) is not None, self.value(row, field) or 0),
                 reverse=descending,
             )
-        rows = rows[query.offset :][: query.limit]
-        told = [self._told(request, kind, row, query.fields) for row in rows]
-        return self._batch(request, told, 0, len(told))
+        return rows
+
+    def _nest(
+        self, request: Request, kind: str, row: dict[str, Any], told: dict[str, Any], text: str
+    ) -> None:
+        child, query, _ = self._parsed(text, kind)
+        if query.object not in CHILDREN.get(kind, {}):
+            said = f"Didn't understand relationship '{query.object}' in FROM part of query call."
+            raise refuse(400, "INVALID_TYPE", said)
+        back = CHILDREN[kind][query.object][1]
+        rows = [one for one in self._sorted(child, query, deleted=False) if one.get(back) == row["Id"]]
+        records = [self._told(request, child, one, query.fields) for one in rows[: query.limit]]
+        told[query.object] = {"totalSize": len(rows), "done": True, "records": records} if records else None
 
     def _kind(self, name: str, code: str = "NOT_FOUND") -> str:
         for kind in OBJECTS:
@@ -200,10 +318,13 @@ class Org(Double):
         )
         raise refuse(400 if code == "INVALID_TYPE" else 404, code, said)
 
-    def _known(self, kind: str, field: str) -> None:
+    def _known(self, kind: str, field: str) -> Any:
         parent, dot, rest = field.partition(".")
-        if dot and parent in OBJECTS and f"{parent}Id" in OBJECTS[kind]:
-            return self._known(parent, rest)
+        targets = REFERENCES.get(f"{parent}Id", []) if dot and f"{parent}Id" in OBJECTS[kind] else []
+        if any(rest.partition(".")[0] in OBJECTS[target] for target in targets):
+            return None
+        if targets and "." in rest:
+            return self._known(targets[0], rest)
         if dot or field.lower() not in {name.lower() for name in OBJECTS[kind]}:
             raise refuse(400, "INVALID_FIELD", f"No such column '{field}' on entity '{kind}'.")
         return None
@@ -214,12 +335,20 @@ class Org(Double):
         url = f"/services/data/{request.parameters['version']}/sobjects/{kind}/{row['Id']}"
         told: dict[str, Any] = {"attributes": {"type": kind, "url": url}}
         for field in fields or list(OBJECTS[kind]):
-            parent, dot, rest = field.partition(".")
-            if dot:
-                told.setdefault(parent, {"attributes": {"type": parent}})[rest] = self.value(row, field)
+            if "." in field:
+                self._tell_parent(told, row, field)
             else:
                 told[field] = self.value(row, field)
         return told
+
+    def _tell_parent(self, told: dict[str, Any], row: dict[str, Any], field: str) -> None:
+        *steps, last = field.split(".")
+        if not row.get(f"{steps[0]}Id"):
+            told[steps[0]] = None
+            return
+        for step in steps:
+            told = told.setdefault(step, {"attributes": {"type": step}})
+        told[last] = self.value(row, field)
 
     def _batch(self, request: Request, rows: list[dict[str, Any]], start: int, total: int) -> dict[str, Any]:
         part, rest = rows[:BATCH], rows[BATCH:]
@@ -229,6 +358,13 @@ class Org(Double):
             self.cursors[locator] = rest
             told["nextRecordsUrl"] = f"/services/data/{request.parameters['version']}/query/{locator}"
         return told
+
+    @route("GET", DATA)
+    def root(self, request: Request) -> Any:
+        return {
+            "query": f"{request.path}/query",
+            "identity": f"https://login.salesforce.com/id/00D000000000001AAA/{USER}",
+        }
 
     @route("GET", DATA + "/query/{locator}")
     def query_more(self, request: Request) -> Any:
@@ -241,3 +377,7 @@ class Org(Double):
 
 def _no_token(error: str, description: str) -> Answer:
     return Answer(400, {"error": error, "error_description": description})
+
+
+def _xml(status: int, body: str) -> Answer:
+    return Answer(status, headers={"content-type": "text/xml"}, body=f"<?xml version='1.0'?>{body}".encode())

@@ -17,21 +17,32 @@ def _fields(required: tuple[str, ...] = (), **more: str) -> dict[str, tuple[str,
 OBJECTS: Final[dict[str, dict[str, tuple[str, bool, bool]]]] = {
     "Account": _fields(("Name",), Name="string", Industry="picklist", Phone="phone", Website="url", Type="picklist",
                        AnnualRevenue="currency", BillingCity="string", Description="textarea", AccountNumber="string"),
-    "Contact": _fields(("LastName",), FirstName="string", LastName="string", Email="email", Phone="phone", Title="string",
+    "User": _fields((), Name="string", Email="email", Username="string"),
+    "Contact": _fields(("LastName",), Name="string", FirstName="string", LastName="string", Email="email", Phone="phone", Title="string",
                        AccountId="reference"),
-    "Lead": _fields(("LastName", "Company"), FirstName="string", LastName="string", Company="string", Email="email",
+    "Lead": _fields(("LastName", "Company"), Name="string", Title="string", IsConverted="boolean", FirstName="string", LastName="string", Company="string", Email="email",
                     Status="picklist", LeadSource="picklist"),
     "Opportunity": _fields(("Name", "StageName", "CloseDate"), Name="string", StageName="picklist", CloseDate="date",
                            Amount="currency", AccountId="reference", Probability="percent"),
-    "Case": _fields((), Subject="string", Status="picklist", Priority="picklist", Origin="picklist", Description="textarea",
+    "Case": _fields((), CaseNumber="string", IsClosed="boolean", Subject="string", Status="picklist", Priority="picklist", Origin="picklist", Description="textarea",
                     AccountId="reference", ContactId="reference"),
-    "Task": _fields((), Subject="string", Status="picklist", Priority="picklist", ActivityDate="date", Description="textarea",
+    "Task": _fields((), IsClosed="boolean", Subject="string", Status="picklist", Priority="picklist", ActivityDate="date", Description="textarea",
                     WhoId="reference", WhatId="reference"),
-    "Event": _fields((), Subject="string", StartDateTime="datetime", DurationInMinutes="int", Description="textarea",
+    "Event": _fields((), ActivityDate="date", Subject="string", StartDateTime="datetime", DurationInMinutes="int", Description="textarea",
                      WhoId="reference", WhatId="reference"),
 }  # fmt: skip
 PREFIXES: Final = {"Account": "001", "Contact": "003", "Lead": "00Q", "Opportunity": "006", "Case": "500",
-                   "Task": "00T", "Event": "00U"}  # fmt: skip
+                   "Task": "00T", "Event": "00U", "User": "005"}  # fmt: skip
+REFERENCES: Final = {
+    "OwnerId": ["User"], "AccountId": ["Account"], "ContactId": ["Contact"], "WhoId": ["Contact", "Lead"],
+    "WhatId": ["Account", "Opportunity", "Case"],
+}  # fmt: skip
+# object: relationship: (its object, the field there that refers back)
+CHILDREN: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "Account": {"Contacts": ("Contact", "AccountId"), "Opportunities": ("Opportunity", "AccountId"),
+                "Cases": ("Case", "AccountId"), "Tasks": ("Task", "WhatId")},
+    "Contact": {"Cases": ("Case", "ContactId"), "Tasks": ("Task", "WhoId")},
+}  # fmt: skip
 EXTERNAL: Final = {"Account": "AccountNumber"}  # what an upsert may name
 VALUES: Final = {
     "Status": ["New", "Working", "Open", "Closed", "Not Started", "In Progress", "Completed"],
@@ -54,9 +65,14 @@ def described(base: str, name: str) -> dict[str, Any]:
         {
             "name": field, "label": field, "type": kind, "length": 255, "nillable": not required, "createable": settable,
             "updateable": settable, "custom": False, "defaultedOnCreate": field == "OwnerId", "calculated": False,
-            "externalId": EXTERNAL.get(name) == field, "idLookup": field == "Id", "referenceTo": [field.removesuffix("Id")] if kind == "reference" else [],
+            "externalId": EXTERNAL.get(name) == field, "idLookup": field == "Id", "referenceTo": REFERENCES.get(field, []),
+            "relationshipName": field.removesuffix("Id") if kind == "reference" else None,
             "picklistValues": [{"value": value, "label": value, "active": True, "defaultValue": False} for value in VALUES.get(field, [])] if kind == "picklist" else [],
         }
         for field, (kind, settable, required) in OBJECTS[name].items()
     ]  # fmt: skip
-    return {**brief(base, name), "fields": fields, "childRelationships": [], "recordTypeInfos": []}
+    children = [
+        {"relationshipName": relation, "childSObject": child, "field": field, "cascadeDelete": False}
+        for relation, (child, field) in CHILDREN.get(name, {}).items()
+    ]
+    return {**brief(base, name), "fields": fields, "childRelationships": children, "recordTypeInfos": []}

@@ -1,16 +1,18 @@
 """Salesforce's records: described, made, read, changed, upserted, deleted."""
 
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from tests.doubles.double import route
+from tests.doubles.double import Refused, route
 from tests.doubles.messages import Answer, Request
 from tests.doubles.moments import atlassian, now
 from tests.doubles.salesforce.double import BATCH, DATA, Org, refuse
 from tests.doubles.salesforce.objects import EXTERNAL, OBJECTS, brief, described
 
 
-class Salesforce(Org):
-    """Salesforce, as far as a connector uses it."""
+class Records(Org):
+    """An org with its records."""
 
     def _row(self, request: Request) -> tuple[str, dict[str, Any]]:
         kind, id = self._kind(request.parameters["sobject"]), request.parameters["id"]
@@ -75,6 +77,7 @@ class Salesforce(Org):
     @route("PATCH", DATA + "/sobjects/{sobject}/{id}")
     def update(self, request: Request) -> Answer:
         kind, row = self._row(request)
+        self._demand_unchanged(request, row)
         row |= self._checked(kind, request.json, whole=False)
         row["LastModifiedDate"] = row["SystemModstamp"] = atlassian(now())
         return Answer(204)
@@ -96,12 +99,22 @@ class Salesforce(Org):
             for row in self.rows[kind].values()
             if row.get(field) == request.parameters["value"] and not row["IsDeleted"]
         ]
+        if not known and request.one("updateOnly") == "true":
+            raise refuse(404, "NOT_FOUND", "The requested resource does not exist")
         values = self._checked(kind, request.json, whole=not known)
         if known:
             known[0].update(values)
             return Answer(200, {"id": known[0]["Id"], "success": True, "created": False, "errors": []})
         id = self.make(kind, {**values, field: request.parameters["value"]})
         return Answer(201, {"id": id, "success": True, "created": True, "errors": []})
+
+    def _demand_unchanged(self, request: Request, row: dict[str, Any]) -> None:
+        since = request.headers.get("if-unmodified-since")
+        changed = datetime.fromisoformat(row["LastModifiedDate"]).replace(microsecond=0)
+        if since and changed > parsedate_to_datetime(since):
+            raise Refused(
+                Answer(412, [{"errorCode": "PRECONDITION_FAILED", "message": "The record was modified."}])
+            )
 
     @route("GET", DATA + "/limits")
     def limits(self, request: Request) -> Any:

@@ -15,6 +15,7 @@ from tests.doubles.moments import now
 
 _SHAPE = re.compile(
     r"\s*SELECT\s+(?P<fields>.+?)\s+FROM\s+(?P<object>\w+)(?:\s+WHERE\s+(?P<where>.+?))?"
+    r"(?:\s+GROUP\s+BY\s+(?P<group>.+?))?(?:\s+HAVING\s+(?P<having>.+?))?"
     r"(?:\s+ORDER\s+BY\s+(?P<order>.+?))?(?:\s+LIMIT\s+(?P<limit>\d+))?(?:\s+OFFSET\s+(?P<offset>\d+))?\s*",
     re.IGNORECASE | re.DOTALL,
 )
@@ -22,7 +23,7 @@ _TOKEN = re.compile(
     r"\s*(?:'(?P<text>(?:[^'\\]|\\.)*)'|(?P<op><=|>=|!=|<>|=|<|>|\(|\)|,)|(?P<word>[^\s()=!<>,']+))"
 )
 _ORDER = re.compile(
-    r"(?P<field>[\w.]+)(?:\s+(?P<way>ASC|DESC))?(?:\s+NULLS\s+(?:FIRST|LAST))?", re.IGNORECASE
+    r"(?P<field>[\w.]+(?:\([\w.]*\))?)(?:\s+(?P<way>ASC|DESC))?(?:\s+NULLS\s+(?:FIRST|LAST))?", re.IGNORECASE
 )
 _OPERATORS = {"=", "!=", "<>", "<", "<=", ">", ">=", "like"}
 
@@ -49,10 +50,84 @@ class Query:
     limit: int | None
     offset: int
     count: bool
+    groups: list[str]
+    having: str
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether it asks for groups or totals."""
+        return bool(self.groups) or any("(" in field for field in self.fields)
 
 
-def parse(text: str, value: Value) -> Query:
-    """Parse SOQL; ``value`` reads a field of a row. Raises SoqlError."""
+def lifted(text: str) -> tuple[str, list[str]]:
+    """The query with ``@0``, ``@1`` for its subqueries, and those."""
+    found: list[str] = []
+    while match := re.search(r"\(\s*SELECT\b", _blanked(text), re.IGNORECASE):
+        blank, depth, at = _blanked(text), 1, match.start() + 1
+        while depth:
+            if at >= len(text):
+                raise SoqlError("unexpected token: '<EOF>'")
+            depth += {"(": 1, ")": -1}.get(blank[at], 0)
+            at += 1
+        found.append(text[match.start() + 1 : at - 1].strip())
+        text = f"{text[: match.start()]}@{len(found) - 1}{text[at:]}"
+    return text, found
+
+
+def _blanked(text: str) -> str:
+    return re.sub(r"'(?:[^'\\]|\\.)*'", lambda match: "_" * len(match[0]), text)
+
+
+def argument(field: str) -> str:
+    """The field of an aggregate; a plain field as it is; empty for COUNT() and names of totals."""
+    match = re.fullmatch(r"(?i)(count|count_distinct|sum|avg|min|max)\(\s*([\w.]*)\s*\)(\s+\w+)?", field)
+    return match[2] if match else field
+
+
+def grouped(rows: list[Row], query: Query, value: Value) -> list[Row]:
+    """The totals of a query's groups."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(value(row, field) for field in query.groups), []).append(row)
+    if not query.groups and not groups:
+        groups[()] = []
+    told = []
+    for key, members in groups.items():
+        made: Row = {"attributes": {"type": "AggregateResult"}}
+        made.update({field.rpartition(".")[2]: part for field, part in zip(query.groups, key, strict=True)})
+        for place, field in enumerate(one for one in query.fields if "(" in one):
+            call, _, alias = field.partition(")")
+            made[alias.strip() or f"expr{place}"] = _total(call, members, value)
+        told.append((members, made))
+    if query.having:
+        match = re.fullmatch(r"\(?\s*(\w+\([\w.]*)\)\s*(<=|>=|=|<|>)\s*([\d.]+)\s*\)?", query.having)
+        if match is None:
+            raise SoqlError(f"unexpected token: '{query.having}'")
+        told = [one for one in told if _compare(_total(match[1], one[0], value), match[2], float(match[3]))]
+    return [made for _, made in told]
+
+
+def _total(call: str, rows: list[Row], value: Value) -> Any:
+    name, _, field = call.partition("(")
+    found = [value(row, field.strip()) for row in rows] if field.strip() else rows
+    known = [one for one in found if one is not None]
+    match name.strip().lower():
+        case "count":
+            return len(known)
+        case "count_distinct":
+            return len(set(known))
+        case "sum":
+            return sum(known) if known else None
+        case "avg":
+            return sum(known) / len(known) if known else None
+        case "min":
+            return min(known, default=None)
+        case _:
+            return max(known, default=None)
+
+
+def parse(text: str, value: Value, inner: Callable[[int], list[Any]] = lambda place: []) -> Query:
+    """Parse SOQL; ``value`` reads a field of a row, ``inner`` the values of a semi-join. Raises SoqlError."""
     match = _SHAPE.fullmatch(text)
     if match is None:
         raise SoqlError(f"unexpected token: '{(text.split() or ['<EOF>'])[0]}'")
@@ -66,15 +141,26 @@ def parse(text: str, value: Value) -> Query:
             if found is None:
                 raise SoqlError(f"unexpected token: '{part.strip()}'")
             order.append((found["field"], (found["way"] or "").upper() == "DESC"))
-    where = _Where(match["where"], value).whole() if match["where"] else lambda row: True
+    where = _Where(match["where"], value, inner).whole() if match["where"] else lambda row: True
     limit = int(match["limit"]) if match["limit"] else None
     counts = [field.upper() for field in fields] == ["COUNT()"]
-    return Query(match["object"], fields, where, order, limit, int(match["offset"] or 0), counts)
+    groups = [field.strip() for field in (match["group"] or "").split(",") if field.strip()]
+    return Query(
+        match["object"],
+        fields,
+        where,
+        order,
+        limit,
+        int(match["offset"] or 0),
+        counts,
+        groups,
+        match["having"] or "",
+    )
 
 
 class _Where:
-    def __init__(self, text: str, value: Value) -> None:
-        self.value, self.at, position = value, 0, 0
+    def __init__(self, text: str, value: Value, inner: Callable[[int], list[Any]]) -> None:
+        self.value, self.inner, self.at, position = value, inner, 0, 0
         self.tokens: list[tuple[str, str]] = []
         while position < len(text.rstrip()):
             match = _TOKEN.match(text, position)
@@ -133,10 +219,16 @@ class _Where:
         _, operator = self._next()
         if operator.lower() not in _OPERATORS:
             raise SoqlError(f"unexpected token: '{operator}'")
+        like = operator.lower() == "like"
+        if like and self.at < len(self.tokens) and self.tokens[self.at][0] == "text":
+            pattern = _pattern(self._next()[1])
+            return lambda row: pattern.fullmatch(str(self.value(row, field) or "")) is not None
         operand = self._literal()
         return lambda row: _compare(self.value(row, field), operator.lower(), operand)
 
     def _list(self) -> list[Any]:
+        if self.at < len(self.tokens) and self.tokens[self.at][1].startswith("@"):
+            return self.inner(int(self._next()[1][1:]))
         if not self._take("("):
             raise SoqlError("unexpected token: 'in'")
         found = [self._literal()]
@@ -164,6 +256,15 @@ class _Where:
         raise SoqlError(f"Bind variables only allowed in Apex code, or '{text}' lacks its quotes")
 
 
+def _pattern(text: str) -> re.Pattern[str]:
+    """What a LIKE finds: % and _ stand for others, unless a backslash is in front."""
+    parts = re.findall(r"\\.|.", text, re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    return re.compile(
+        "".join(wild.get(part) or re.escape(part[-1]) for part in parts), re.IGNORECASE | re.DOTALL
+    )
+
+
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, str) and isinstance(other, str):
         return one.lower() == other.lower()
@@ -173,9 +274,6 @@ def _same(one: Any, other: Any) -> bool:
 def _compare(value: Any, operator: str, wanted: Any) -> bool:
     if operator in ("=", "!=", "<>"):
         return _same(value, wanted) is (operator == "=")
-    if operator == "like":
-        pattern = re.escape(str(wanted)).replace("%", ".*").replace("_", ".")
-        return isinstance(value, str) and re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL) is not None
     try:
         order = (value > wanted) - (value < wanted)
     except TypeError:

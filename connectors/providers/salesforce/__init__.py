@@ -1,0 +1,1 @@
+"""Salesforce: accounts, contacts, opportunities, cases, activities, and any other object of an org."""

@@ -1,0 +1,113 @@
+"""What all tools of Salesforce stand on: signing in, one way to the REST API, and the allow-list."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import quote
+
+from connectors.base import Connector
+from connectors.calling import Context
+from connectors.errors import ConnectorError, InvalidInput
+from connectors.providers.salesforce import credentials
+from connectors.providers.salesforce.allowed import Allowed, Kept, Links, links_of
+from connectors.providers.salesforce.auth import Pasted, Session, Sessions, SignedIn
+from connectors.providers.salesforce.faults import Said, is_before_commit
+from connectors.upstream.answers import Answer
+from connectors.upstream.client import Request, client_of
+from connectors.upstream.retry import Kind
+
+_kept: Final = Kept()
+_ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+
+
+class SalesforceBase(Connector):
+    """An org of Salesforce; the groups of tools inherit from this."""
+
+    slug = "salesforce"
+    title = "Salesforce"
+    description = "Accounts, contacts, opportunities, cases, activities and all other objects of an org."
+    Settings = credentials.Settings
+    Credentials = credentials.Credentials
+
+    @cached_property
+    def allowed(self) -> Allowed:
+        """The objects this connection is for."""
+        return Allowed(self.settings.objects)
+
+    def token_source(self) -> Sessions:
+        """Who gets sessions with the stored credential."""
+        return Sessions(self.connection, self.settings)
+
+    @classmethod
+    def token_credential(cls, token: str) -> dict[str, Any]:
+        """A bare token is a session: an access token."""
+        return {"method": "access_token", "access_token": token}
+
+    async def _session(self, ctx: Context) -> Session:
+        credential = await ctx.credential()
+        if credential.get("method") == "access_token":
+            return Pasted(self.settings, credential["access_token"])
+        return SignedIn(ctx, self.token_source(), self.settings)
+
+    async def _send(
+        self, ctx: Context, request: Request, *, advise: Callable[[str], str] | None = None, data: bool = True
+    ) -> tuple[Answer, str]:
+        """Send a request below the REST API (``data=False``: below the host) of the org.
+
+        The answer, and the org's address for links. Raises ConnectorError with Salesforce's own code.
+        """
+        session = await self._session(ctx)
+        instance = await session.instance()
+        said = Said(advise)
+        path = f"services/data/v{self.settings.api_version}/{request.path}" if data else request.path
+        whole = replace(request, path=path, explain=said, before_commit=is_before_commit)
+        try:
+            return await client_of(self.connection, instance).send(ctx, whole, session), instance
+        except ConnectorError as error:
+            raise said.refined(error) from None
+
+    async def _get(
+        self, ctx: Context, path: str, params: Mapping[str, Any] | None = None, **more: Any
+    ) -> tuple[Any, str]:
+        """Read something: its JSON, and the org's address."""
+        headers = more.pop("headers", None)
+        answer, instance = await self._send(
+            ctx, Request("GET", path, Kind.READ, params=params, headers=headers), **more
+        )
+        return answer.json(), instance
+
+    async def _links(self, ctx: Context, object: str) -> Links:
+        """An object's relationships."""
+        key = (self.connection.id, self.connection.version, ctx.identity, object.lower())
+        found = _kept.get(key)
+        if found is None:
+            described, _ = await self._get(ctx, f"sobjects/{part(object)}/describe")
+            found = links_of(described)
+            _kept.put(key, found)
+        return found
+
+    async def _demand_query(self, ctx: Context, query: str) -> None:
+        await self.allowed.demand_query(query, lambda object: self._links(ctx, object))
+
+    async def _demand_paths(self, ctx: Context, object: str, paths: list[str] | None) -> None:
+        """Hold names that stand in no query against the allow-list."""
+        self.allowed.demand(object)
+        if self.allowed:
+            for path in paths or ():
+                await self.allowed.demand_path(object, path, lambda name: self._links(ctx, name))
+
+
+def part(text: str) -> str:
+    """A value as one part of a path."""
+    return quote(text, safe="")
+
+
+def record_id(text: str) -> str:
+    """A record's id. Raises InvalidInput for anything else."""
+    if not _ID.fullmatch(text):
+        raise InvalidInput(
+            f"{text[:40]!r} is no id of Salesforce.", code="MALFORMED_ID", hint="It has 15 or 18 characters."
+        )
+    return text

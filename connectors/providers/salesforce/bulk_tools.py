@@ -1,0 +1,142 @@
+"""Up to 200 records of one object in one request (REST API, "sObject Collections")."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from connectors.base import Context, tool
+from connectors.errors import ConnectorError, InvalidInput
+from connectors.providers.salesforce.base import record_id
+from connectors.providers.salesforce.faults import error_for, said_of
+from connectors.providers.salesforce.types import ID, MAX_BULK, ObjectName, Values
+from connectors.providers.salesforce.write_tools import CHANGED, WriteTools, look_for
+from connectors.upstream.client import Request
+from connectors.upstream.retry import Kind
+
+Records = Annotated[list[Values], Field(min_length=1, max_length=MAX_BULK)]
+Ids = Annotated[list[Annotated[str, Field(pattern=ID)]], Field(min_length=1, max_length=MAX_BULK)]
+_PATH = "composite/sobjects"
+# What Salesforce says of records that were fine, and undone because of another.
+_WITH_OTHERS = "ALL_OR_NONE_OPERATION_ROLLED_BACK"
+
+
+class OneDone(TypedDict):
+    """What became of one record, in the order given."""
+
+    success: bool
+    id: NotRequired[str]
+    error: NotRequired[str]
+
+
+class Done(TypedDict):
+    """What became of all of them."""
+
+    object: str
+    done: int
+    failed: int
+    results: list[OneDone]
+
+
+class BulkTools(WriteTools):
+    """Several records at once."""
+
+    @tool(title="Create records", hint="W", open_world=True, toolset="bulk", default_on=False, tags=CHANGED)
+    async def salesforce_create_records(
+        self, ctx: Context, sobject_type: ObjectName, records: Records, all_or_none: bool = True
+    ) -> Done:
+        """Create up to 200 records of an object."""
+        rows = []
+        for values in records:
+            await self._demand_values(ctx, sobject_type, values)
+            rows.append({"attributes": {"type": sobject_type}, **values})
+        look = f"Check with {look_for('Id, CreatedDate', sobject_type)} before trying again."
+        request = Request(
+            "POST", _PATH, Kind.ONCE, json={"allOrNone": all_or_none, "records": rows}, look_first=look
+        )
+        return await self._done(ctx, sobject_type, request, all_or_none=all_or_none)
+
+    @tool(title="Update records", hint="I", open_world=True, toolset="bulk", default_on=False, tags=CHANGED)
+    async def salesforce_update_records(
+        self,
+        ctx: Context,
+        sobject_type: ObjectName,
+        records: Annotated[Records, Field(description="Each with its Id and the fields to change.")],
+        all_or_none: bool = True,
+    ) -> Done:
+        """Change up to 200 records of an object."""
+        rows = []
+        for values in records:
+            ids = [str(value) for name, value in values.items() if name.lower() == "id"]
+            if len(ids) != 1 or len(values) < 2:
+                raise InvalidInput(
+                    "Each record has its Id and the fields to change.", code="MISSING_ARGUMENT"
+                )
+            rest = {name: value for name, value in values.items() if name.lower() != "id"}
+            await self._demand_values(ctx, sobject_type, rest)
+            rows.append({"attributes": {"type": sobject_type}, "id": record_id(ids[0]), **rest})
+        await self._demand_own(ctx, sobject_type, [row["id"] for row in rows])
+        request = Request("PATCH", _PATH, Kind.REPEATABLE, json={"allOrNone": all_or_none, "records": rows})
+        return await self._done(ctx, sobject_type, request, all_or_none=all_or_none)
+
+    @tool(title="Delete records", hint="DI", open_world=True, toolset="bulk", default_on=False, tags=CHANGED)
+    async def salesforce_delete_records(
+        self, ctx: Context, sobject_type: ObjectName, record_ids: Ids, all_or_none: bool = True
+    ) -> Done:
+        """Move up to 200 records of an object to the recycle bin."""
+        self.allowed.demand(sobject_type)
+        await self._demand_own(ctx, sobject_type, record_ids)
+        params = {"ids": ",".join(record_ids), "allOrNone": "true" if all_or_none else "false"}
+        return await self._done(
+            ctx,
+            sobject_type,
+            Request("DELETE", _PATH, Kind.REPEATABLE, params=params),
+            all_or_none=all_or_none,
+        )
+
+    async def _demand_own(self, ctx: Context, object: str, ids: Sequence[str]) -> None:
+        """Refuse ids of other objects: the request names none, Salesforce goes by the ids alone."""
+        links = await self._links(ctx, object)
+        if strange := [id for id in ids if not links.prefix or id[:3] != links.prefix]:
+            raise InvalidInput(
+                f"{strange[0]} is the id of no {object}.", code="MALFORMED_ID",
+                hint=f"Ids of {object} begin with {links.prefix}." if links.prefix else "",
+            )  # fmt: skip
+
+    async def _done(self, ctx: Context, object: str, request: Request, *, all_or_none: bool) -> Done:
+        answer, _ = await self._send(ctx, request)
+        rows = answer.json()
+        results = [_result(row) for row in rows]
+        failed = sum(not one["success"] for one in results)
+        if failed and all_or_none:
+            raise _undone(rows)
+        return {"object": object, "done": len(results) - failed, "failed": failed, "results": results}
+
+
+def _result(row: dict[str, Any]) -> OneDone:
+    made: OneDone = {"success": bool(row.get("success"))}
+    if row.get("id"):
+        made["id"] = str(row["id"])
+    if errors := row.get("errors"):
+        made["error"] = "; ".join(said_of(error) for error in errors[:5])
+    return made
+
+
+def _undone(rows: list[dict[str, Any]]) -> ConnectorError:
+    """The error of a request that changed nothing, since one record could not be changed."""
+    wrong = [
+        (place, error)
+        for place, row in enumerate(rows)
+        for error in row.get("errors") or ()
+        if (error.get("statusCode") or error.get("errorCode")) != _WITH_OTHERS
+    ]
+    if not wrong:
+        return InvalidInput("Salesforce changed nothing.", code=_WITH_OTHERS)
+    place, first = wrong[0]
+    error = error_for(
+        str(first.get("statusCode") or first.get("errorCode") or ""),
+        f"Nothing was changed; record {place} (from 0) failed: {said_of(first)}",
+    )
+    error.details = {"problems": [{"record": at, "error": said_of(one)} for at, one in wrong[:20]]}
+    return error

@@ -1,0 +1,88 @@
+"""Lists of Salesforce, a page at a time: by offset for queries of ours, by locator for everybody else's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from connectors.calling import Context
+from connectors.errors import InvalidInput
+from connectors.kit.cursors import Page, next_cursor, page_of, position_of
+from connectors.providers.salesforce import trim
+from connectors.providers.salesforce.base import SalesforceBase, part
+from connectors.providers.salesforce.queries import advice, nothing_found, query_of
+from connectors.providers.salesforce.types import MAX_OFFSET
+
+LEAST_BATCH: Final = 200  # Salesforce's batches have 200 to 2000 rows
+
+
+class PagedBase(SalesforceBase):
+    """Queries and their pages."""
+
+    async def _page(
+        self,
+        ctx: Context,
+        tool: str,
+        object: str,
+        fields: Sequence[str],
+        conditions: Sequence[str],
+        *,
+        order_by: str,
+        limit: int,
+        cursor: str | None,
+    ) -> tuple[Page, str]:
+        """A page of a query put together here, and the query."""
+        whole = query_of(object, fields, conditions, order_by=order_by)
+        offset = int(position_of(ctx, tool, {"q": whole}, cursor) or 0)
+        asked = query_of(object, fields, conditions, order_by=order_by, limit=limit + 1, offset=offset)
+        rows, instance = await self._rows(ctx, asked)
+        items = trim.records(rows[:limit], instance)
+        following = offset + limit if len(rows) > limit else None
+        if following is not None and following > MAX_OFFSET:
+            raise InvalidInput(
+                f"Only the first {MAX_OFFSET} rows can be paged through here.",
+                code="too_many_rows",
+                hint="Narrow the condition down, or page with salesforce_query, which has no such end.",
+            )
+        return page_of(items, next_cursor(ctx, tool, {"q": whole}, following)), whole
+
+    async def _rows(self, ctx: Context, query: str) -> tuple[list[dict[str, Any]], str]:
+        """The first batch of a query, held against the allow-list."""
+        await self._demand_query(ctx, query)
+        found, instance = await self._get(ctx, "query", {"q": query}, advise=lambda said: advice(query, said))
+        return list(found["records"]), instance
+
+    async def _batched(
+        self,
+        ctx: Context,
+        tool: str,
+        key: Mapping[str, Any],
+        first: tuple[str, Mapping[str, Any]],
+        *,
+        limit: int,
+        cursor: str | None,
+        advise: Callable[[str], str] | None = None,
+    ) -> Page:
+        """A page of what Salesforce sends in batches: ``first`` is its path and parameters.
+
+        The position is a batch's locator and a place in it, so that no row is left out where
+        a page ends within a batch.
+        """
+        locator, place = position_of(ctx, tool, key, cursor) or (None, 0)
+        path, params = (f"query/{part(locator)}", None) if locator else first
+        headers = {"sforce-query-options": f"batchSize={max(LEAST_BATCH, limit)}"}
+        found, instance = await self._get(ctx, path, params, headers=headers, advise=advise)
+        # A parent's relationship leads to one record, and to no list.
+        rows = list(found["records"]) if "records" in found else [found]
+        shown = rows[place : place + limit]
+        position: Any = None
+        if place + limit < len(rows):
+            position = [locator, place + limit]
+        elif not found.get("done", True) and found.get("nextRecordsUrl"):
+            position = [str(found["nextRecordsUrl"]).rpartition("/")[2], 0]
+        items = trim.records(shown, instance)
+        return page_of(items, next_cursor(ctx, tool, key, position), found.get("totalSize"))
+
+
+def with_note(page: Page, query: str) -> dict[str, Any]:
+    """The page; where it is empty, with what may be wrong with the query."""
+    note = nothing_found(query) if not page["count"] and page["next_cursor"] is None else ""
+    return {**page, "hint": note} if note else dict(page)

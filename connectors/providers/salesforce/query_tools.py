@@ -1,0 +1,202 @@
+"""Queries in the caller's own words: SOQL, search, aggregates, and what a query would cost."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from connectors.base import Context, ToolResult, tool
+from connectors.errors import InvalidInput, NotPermitted
+from connectors.kit.cursors import page_of
+from connectors.kit.tables import Format, as_table
+from connectors.kit.tidy import UNTRUSTED, small, untrusted
+from connectors.providers.salesforce import trim
+from connectors.providers.salesforce.paging import PagedBase, with_note
+from connectors.providers.salesforce.queries import advice, aggregate, demand_query, names, ordered, query_of
+from connectors.providers.salesforce.soql import condition
+from connectors.providers.salesforce.types import MAX_ROWS, NAME, Next, ObjectName, Paths, Soql, Where
+from connectors.upstream.client import Request
+from connectors.upstream.retry import Kind
+
+SEARCHED = ("Account", "Contact", "Lead", "Opportunity", "Case")
+# What stands for a name where an object has none.
+NAMED = {
+    "case": ("CaseNumber", "Subject", "Status"),
+    "task": ("Subject", "Status", "ActivityDate"),
+    "event": ("Subject", "ActivityDate"),
+    "contact": ("Name", "Email"),
+    "lead": ("Name", "Company", "Email"),
+    "contentversion": ("Title",),
+    "contentdocument": ("Title",),
+}  # fmt: skip
+
+
+class SearchIn(BaseModel):
+    """An object to search in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(pattern=NAME)]
+    fields: Paths = ()
+    where: Annotated[str, Field(max_length=2000)] = ""
+    limit: Annotated[int, Field(ge=1, le=200)] = 20
+
+
+class QueryTools(PagedBase):
+    """SOQL and SOSL."""
+
+    @tool(title="Query with SOQL", hint="R", open_world=True, required=True, cache="S")
+    async def salesforce_query(
+        self,
+        ctx: Context,
+        query: Soql,
+        limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] = 200,
+        cursor: Next = "",
+        include_deleted: bool = False,
+        format: Format = "json",
+    ) -> ToolResult:
+        """Run a SOQL SELECT, such as: SELECT Id, Name, Owner.Name FROM Account WHERE Name LIKE '%acme%'.
+
+        Name the fields (no *), texts in single quotes, dates without, custom names end with __c.
+        """
+        query = demand_query(query)
+        await self._demand_query(ctx, query)
+        page = await self._batched(
+            ctx, "salesforce_query", {"q": query, "deleted": include_deleted},
+            ("queryAll" if include_deleted else "query", {"q": query}),
+            limit=limit, cursor=cursor, advise=lambda said: advice(query, said),
+        )  # fmt: skip
+        if format != "json":
+            table = as_table(page, format)
+            return ToolResult(table.structured, table.content, dict(UNTRUSTED))
+        return untrusted(with_note(page, query))
+
+    @tool(
+        title="Search all objects", hint="R", open_world=True, required=True, cache="S",
+        aliases=("salesforce_sosl_search",),
+    )  # fmt: skip
+    async def salesforce_search(
+        self,
+        ctx: Context,
+        text: Annotated[str, Field(max_length=200, description="Words; * at the end")] = "",
+        objects: Annotated[Sequence[SearchIn], Field(max_length=20)] = (),
+        in_fields: Literal["ALL", "NAME", "EMAIL", "PHONE", "SIDEBAR"] = "ALL",
+        limit: Annotated[int, Field(ge=1, le=200)] = 20,
+        sosl: Annotated[str, Field(max_length=10_000, description="instead of text")] = "",
+    ) -> ToolResult:
+        """Find records by words in any field, in several objects at once (SOSL)."""
+        if sosl.strip():
+            found, instance = await self._raw_search(ctx, sosl)
+        else:
+            found, instance = await self._search(ctx, text.strip(), objects, in_fields, limit)
+        rows = [row for row in found.get("searchRecords") or () if self._may_show(row)]
+        items = [
+            {"object": _type(row), **trim.record(row, instance, text_limit=1000)} for row in rows[:limit]
+        ]
+        return untrusted(page_of(items, None, len(rows) if len(rows) <= limit else None))
+
+    def _may_show(self, row: dict[str, Any]) -> bool:
+        return not self.allowed or self.allowed.has(_type(row))
+
+    async def _raw_search(self, ctx: Context, sosl: str) -> tuple[Any, str]:
+        if self.allowed:
+            raise NotPermitted(
+                "This connection is for some objects alone, and takes no SOSL.",
+                code="sosl_not_allowed",
+                hint="Use text and objects instead.",
+            )
+        hint = "Such as: FIND {acme} IN ALL FIELDS RETURNING Account(Id, Name), Contact(Id, Name)"
+        if not sosl.strip().upper().startswith("FIND"):
+            raise InvalidInput("SOSL begins with FIND.", code="MALFORMED_SEARCH", hint=hint)
+        return await self._get(ctx, "search", {"q": sosl.strip()}, advise=lambda _: hint)
+
+    async def _search(
+        self, ctx: Context, text: str, objects: Sequence[SearchIn], in_fields: str, limit: int
+    ) -> tuple[Any, str]:
+        if len(text.replace("*", "")) < 2:
+            raise InvalidInput("Search for words of two characters or more.", code="MALFORMED_SEARCH")
+        usual = self.allowed.names()[:20] if self.allowed else SEARCHED
+        wanted = objects or [SearchIn(name=name, limit=limit) for name in usual]
+        sobjects = []
+        for one in wanted:
+            fields = list(
+                dict.fromkeys(["Id", *(names(one.fields) or NAMED.get(one.name.lower(), ("Name",)))])
+            )
+            await self._demand_paths(ctx, one.name, fields)
+            told: dict[str, Any] = {"name": one.name, "fields": fields, "limit": min(one.limit, limit)}
+            if one.where:
+                told["where"] = condition(one.where)
+                await self._demand_query(ctx, query_of(one.name, ["Id"], [told["where"]]))
+            sobjects.append(told)
+        body = {"q": text, "in": in_fields, "sobjects": sobjects, "overallLimit": limit}
+        answer, instance = await self._send(ctx, Request("POST", "parameterizedSearch", Kind.READ, json=body))
+        return answer.json(), instance
+
+    @tool(title="Count and sum", hint="R", open_world=True, cache="S", default_on=False)
+    async def salesforce_aggregate_query(
+        self,
+        ctx: Context,
+        object: ObjectName,
+        aggregates: Annotated[
+            list[Annotated[str, Field(max_length=200)]],
+            Field(
+                min_length=1,
+                max_length=20,
+                description="COUNT(Id) n, SUM(Amount) total, AVG(x), MIN(x), MAX(x)",
+            ),
+        ],
+        group_by: Paths = (),
+        where: Where = "",
+        having: Annotated[str, Field(max_length=1000)] = "",
+        order_by: Annotated[
+            str, Field(max_length=300, description="A grouped field, or: COUNT(Id) DESC")
+        ] = "",
+        limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] = 200,
+    ) -> ToolResult:
+        """Totals over an object's records, by group where asked."""
+        groups = names(group_by)
+        if groups and any(one.strip().upper() == "COUNT()" for one in aggregates):
+            raise InvalidInput("COUNT() takes no groups.", code="bad_aggregate", hint="Write COUNT(Id) n.")
+        fields = [*groups, *(aggregate(one) for one in aggregates)]
+        counts = [field.upper() for field in fields] == ["COUNT()"]
+        query = query_of(
+            object, fields, [condition(where)] if where else [], group_by=groups, having=having,
+            order_by=ordered(order_by, aggregates=True) if order_by else "", limit=limit + 1 if groups else 0,
+        )  # fmt: skip
+        await self._demand_query(ctx, query)
+        found, instance = await self._get(ctx, "query", {"q": query}, advise=lambda said: advice(query, said))
+        if counts:
+            return untrusted(page_of([{"count": found["totalSize"]}]))
+        rows = trim.records(found["records"][:limit], instance)
+        if len(found["records"]) > limit or not found.get("done", True):
+            raise InvalidInput(
+                f"There are more than {limit} groups.",
+                code="too_many_groups",
+                hint="Raise limit, or narrow the groups down with where or having.",
+            )
+        return untrusted(page_of(rows))
+
+    @tool(title="Validate a query", hint="R", open_world=True, default_on=False)
+    async def salesforce_validate_query(self, ctx: Context, query: Soql) -> dict[str, Any]:
+        """Whether a SOQL query is valid, and what it would cost, without running it."""
+        try:
+            query = demand_query(query)
+            await self._demand_query(ctx, query)
+            found, _ = await self._get(
+                ctx, "query", {"explain": query}, advise=lambda said: advice(query, said)
+            )
+        except InvalidInput as error:
+            return small(valid=False, error=error.message, code=error.code, hint=error.hint)
+        plans = [
+            small(
+                kind=plan.get("leadingOperationType"), rows=plan.get("cardinality"), of=plan.get("sobjectCardinality"),
+                relative_cost=plan.get("relativeCost"),
+                notes=[note.get("description") for note in plan.get("notes") or ()],
+            )
+            for plan in found.get("plans") or ()
+        ]  # fmt: skip
+        return {"valid": True, "plans": plans}
+
+
+def _type(row: dict[str, Any]) -> str:
+    return str((row.get("attributes") or {}).get("type", ""))
