@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from connectors.base import Connector, Context, tool
@@ -17,6 +19,15 @@ def test_a_connectors_page_is_what_the_connector_says(slug):
     assert page.is_file() and page.read_text() == page_of(cls), (
         f"{page.name} is out of date: run manage.py connector_docs {slug}"
     )
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_what_is_written_by_hand_names_tools_that_there_are(slug):
+    cls = connector_class(slug)
+    known = set(cls.tools) | {alias for spec in cls.tools.values() for alias in spec.aliases}
+    for part in written_parts(cls):
+        named = re.findall(rf"`({slug}_\w+)`", part.read_text()) if part.is_file() else []
+        assert set(named) <= known, part
 
 
 class Things(Connector):
