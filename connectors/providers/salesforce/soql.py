@@ -14,9 +14,9 @@ from connectors.errors import InvalidInput
 _TOKEN: Final = re.compile(
     r"""[ \t\r\n\f]+
     |(?P<text>'(?:[^'\\]|\\.)*')
-    |(?P<number>[0-9][A-Za-z0-9_.:+\-]*)
+    |(?P<number>[+\-]?[0-9]+(?:-[0-9]{2}-[0-9]{2}(?:T[0-9:.]+(?:Z|[+\-][0-9:]+)?)?|\.[0-9]+)?(?![A-Za-z0-9_.]))
     |(?P<word>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*(?::[0-9]+)?)
-    |(?P<op><=|>=|!=|<>|[=<>(),+\-])""",
+    |(?P<op><=|>=|!=|<>|[=<>(),])""",
     re.VERBOSE | re.DOTALL,
 )
 # What ends a condition, or has no place in one.

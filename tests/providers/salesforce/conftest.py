@@ -65,7 +65,7 @@ class Org:
 def _org(double: Salesforce, credential: dict[str, Any], **settings: Any) -> Org:
     tenant = make_tenant()
     connection = make_connection(
-        tenant, "salesforce", settings={"url": double.url, **settings}, credential_mode="shared",
+        tenant, "salesforce", settings={"url": double.url} | settings, credential_mode="shared",
         cache={"enabled": False},
     )  # fmt: skip
     credential_set(connection=connection, values=credential, actor=SYSTEM)
