@@ -8,6 +8,16 @@ from connectors.problems import MAX_PROBLEMS, problems_of
 from connectors.snapshot import ToolEntry
 
 
+def renamed(entry: ToolEntry, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments by their present names, where a call uses a former one of the connector's."""
+    known = entry.spec.input_schema["properties"]
+    made = dict(arguments)
+    for old, new in entry.connection.connector.argument_aliases.items():
+        if old in made and new not in made and new in known and old not in known:
+            made[new] = made.pop(old)
+    return made
+
+
 def validate(entry: ToolEntry, arguments: dict[str, Any]) -> None:
     """Check arguments against the tool's JSON Schema. Raises InvalidInput naming each problem."""
     spec = entry.spec

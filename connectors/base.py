@@ -200,6 +200,8 @@ class Connector:
     Settings: ClassVar[type[BaseModel]] = NoSettings
     Credentials: ClassVar[type[BaseModel] | None] = None
     instructions: ClassVar[str] = ""  # for the model: how to use the tools together
+    # Former names of arguments that calls may still use, and what they are now, for all its tools.
+    argument_aliases: ClassVar[Mapping[str, str]] = {}
 
     tools: ClassVar[Mapping[str, ToolSpec]] = {}
     resources: ClassVar[tuple[ResourceSpec, ...]] = ()

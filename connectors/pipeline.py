@@ -20,7 +20,7 @@ from audit.services import event_of, record
 from common import metrics, tracing
 from common.writer import QueueFullError, WriterUnavailableError, writer
 from connectors import deferred
-from connectors.arguments import keyword_arguments
+from connectors.arguments import keyword_arguments, renamed
 from connectors.arguments import validate as validate
 from connectors.asking import CapabilityMissing, InputRequired
 from connectors.call_info import NO_INFO, CallInfo
@@ -111,6 +111,8 @@ class _Call:
     __slots__ = ("arguments", "attempted", "caller", "entry", "event", "info", "started", "touched")
 
     def __init__(self, caller: Caller, entry: ToolEntry, arguments: dict[str, Any], info: CallInfo) -> None:
+        if entry.connection.connector.argument_aliases:
+            arguments = renamed(entry, arguments)
         self.caller = caller
         self.entry = entry
         self.arguments = arguments

@@ -19,6 +19,7 @@ class GitHub(
     title = "GitHub"
     description = "Repositories, files, branches, issues and pull requests on GitHub or Enterprise Server."
     icon = "code"
+    argument_aliases = {"repo_name": "repo"}
     instructions = (
         "Repositories are owner/name. Read before you change: github_get_file_content gives the sha that "
         "github_create_or_update_file takes. Several files go into one commit with github_commit_multiple_files: "

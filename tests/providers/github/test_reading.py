@@ -124,3 +124,7 @@ async def test_what_is_missing_says_how_to_find_it(desk):
 async def test_old_names_are_still_answered(desk):
     assert (await desk("list_repositories"))["count"] == 2
     assert (await desk("get_file_content", repo=REPO, file_path="README.md"))["content"] == "# Hello World\n"
+    assert (await desk("get_file_content", repo_name=REPO, file_path="README.md"))["lines"] == 1
+    assert (await desk("github_get_issue", repo_name=REPO, issue_number=1))["number"] == 1
+    both = await desk("github_get_issue", repo_name=REPO, repo=REPO, issue_number=1)
+    assert both["code"] == "invalid_arguments"
