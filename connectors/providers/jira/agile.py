@@ -181,7 +181,7 @@ class AgileTools(JiraBase):
             rows, after = await self.issues_of(
                 ctx, queries.bounded(own, self.allowed), limit=limit, fields=wanted, token=token
             )
-        items = [trim.issue(self.site.url, row) for row in rows]
+        items = [self.told(row) for row in rows]
         return untrusted(page_of(items, next_cursor(ctx, "jira_get_sprint_issues", query, after)))
 
     @tool(title="Add issues to a sprint", hint="I", toolset="write", open_world=True, required=True, default_on=False,

@@ -96,6 +96,22 @@ class JiraBase(AtlassianConnector):
         rows = [row for row in told.get("issues") or [] if self._within(row)]
         return rows, None if told.get("isLast") else told.get("nextPageToken")
 
+    def told(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """An issue as tools tell it; links, parents and subtasks beyond the allow-list are left out."""
+        fields = {name: self._reachable(value) for name, value in (row.get("fields") or {}).items()}
+        return trim.issue(self.site.url, {**row, "fields": fields})
+
+    def _reachable(self, value: Any) -> Any:
+        if not self.allowed:
+            return value
+        if isinstance(value, list):
+            return [each for each in value if self._reachable(each) is not None]
+        if isinstance(value, Mapping):
+            other = value.get("inwardIssue") or value.get("outwardIssue") or value
+            if "key" in other and "fields" in other and not self._within(other):
+                return None
+        return value
+
     def _within(self, row: Mapping[str, Any]) -> bool:
         return not self.allowed or queries.project_of(str(row.get("key") or "")) in self.allowed
 
@@ -200,6 +216,8 @@ class JiraBase(AtlassianConnector):
             if isinstance(key, str):
                 await self.demand_issue(ctx, key)
                 return {"key": key}
+        if id == "labels" and isinstance(given, list) and any(" " in str(each) for each in given):
+            raise InvalidInput("labels: a label has no blanks.", hint="Write them with - or _.")
         if id in ("components", "fixVersions", "versions") and isinstance(given, list):
             return [{"name": each} if isinstance(each, str) else each for each in given]
         return given

@@ -10,6 +10,8 @@ from connectors.providers.jira import queries, trim
 from connectors.providers.jira.agile import AgileTools
 from connectors.providers.jira.base import API
 from connectors.providers.jira.issues import IssueTools
+from connectors.providers.jira.links import LinkTools
+from connectors.providers.jira.people import PeopleTools
 from connectors.providers.jira.projects import ProjectTools
 from connectors.providers.jira.searching import SearchTools
 from connectors.providers.jira.workflow import WorkflowTools
@@ -30,7 +32,9 @@ RIGHTS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Jira(SearchTools, IssueTools, WriteTools, WorkflowTools, ProjectTools, AgileTools):
+class Jira(
+    SearchTools, IssueTools, WriteTools, WorkflowTools, LinkTools, PeopleTools, ProjectTools, AgileTools
+):
     """Jira Cloud."""
 
     slug = "jira"
@@ -83,7 +87,7 @@ class Jira(SearchTools, IssueTools, WriteTools, WorkflowTools, ProjectTools, Agi
 
     async def _missing(self, ctx: Context, warnings: list[str]) -> list[str]:
         """The rights that the account lacks; of a project where the connection has one."""
-        keys = self.allowed or ([self.settings.default_project] if self.settings.default_project else [None])
+        keys: list[str | None] = [*self.allowed] or [self.settings.default_project]
         held: set[str] = set()
         for key in keys[:10]:
             try:

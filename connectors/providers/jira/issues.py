@@ -39,7 +39,7 @@ class IssueTools(JiraBase):
         asked = list(
             dict.fromkeys([*wanted, "project", *(_PARTS[part] for part in include if part in _PARTS)])
         )
-        expand = [name for name in ("transitions", "changelog") if name in include]
+        expand: list[str] = [name for name in ("transitions", "changelog") if name in include]
         if "transitions" in include:
             expand.append("transitions.fields")
         with hinting(not_found=NO_ISSUE):
@@ -48,7 +48,9 @@ class IssueTools(JiraBase):
             )
         parts = row.get("fields") or {}
         own = {name: value for name, value in parts.items() if name in wanted or "*all" in wanted}
-        told = trim.issue(self.site.url, {**row, "fields": own}) | _included(row, parts, include)
+        told = self.told({**row, "fields": own}) | _included(row, parts, include)
+        if "links" in include:
+            told["links"] = [trim.link(each) for each in self._reachable(parts.get("issuelinks") or [])]
         if "watchers" in include:
             watching = await self.read(ctx, issue_path(key, "/watchers"))
             told["watchers"] = people(watching.get("watchers"))
@@ -69,7 +71,7 @@ class IssueTools(JiraBase):
         body = {"issueIdsOrKeys": list(dict.fromkeys(issue_keys)), "fields": wanted}
         told = await self.ask(ctx, f"{API}/issue/bulkfetch", body)
         rows = [row for row in told.get("issues") or [] if self._within(row)]
-        items = [trim.issue(self.site.url, row) for row in rows]
+        items = [self.told(row) for row in rows]
         found = {row["key"] for row in items}
         missing = [key for key in issue_keys if key not in found]
         return untrusted({"items": items, "count": len(items), **({"missing": missing} if missing else {})})
@@ -114,8 +116,6 @@ def _included(row: dict[str, Any], parts: dict[str, Any], include: list[types.In
     if "worklogs" in include:
         rows = (parts.get("worklog") or {}).get("worklogs") or []
         told |= _last("worklogs", [trim.worklog(each) for each in rows[-MOST_INCLUDED:]], len(rows))
-    if "links" in include:
-        told["links"] = [trim.link(each) for each in parts.get("issuelinks") or []]
     if "attachments" in include:
         told["attachments"] = [trim.attachment(each) for each in parts.get("attachment") or []]
     if "transitions" in include:

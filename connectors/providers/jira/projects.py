@@ -104,7 +104,7 @@ class ProjectTools(JiraBase):
         while True:
             with hinting(not_found="jira_get_issue_types lists the types, jira_get_projects the projects."):
                 told = await self.read(ctx, path, startAt=len(rows), maxResults=AT_ONCE)
-            part = next((told[name] for name in names if name in told), [])
+            part: list[dict[str, Any]] = next((told[name] for name in names if name in told), [])
             rows += part
             if not part or len(rows) >= (told.get("total") or 0):
                 return rows

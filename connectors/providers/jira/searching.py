@@ -37,7 +37,7 @@ class SearchTools(JiraBase):
         token = position_of(ctx, "jira_search_issues", query, cursor)
         wanted = await self.field_ids(ctx, fields) if fields else trim.SEARCHED
         rows, after = await self._found(ctx, jql, bounded, max_results, wanted, token)
-        items = [trim.issue(self.site.url, row) for row in rows]
+        items = [self.told(row) for row in rows]
         return untrusted(page_of(items, next_cursor(ctx, "jira_search_issues", query, after)))
 
     async def _found(
@@ -70,7 +70,7 @@ class SearchTools(JiraBase):
         conditions = ["assignee = currentUser()", "" if include_done else "statusCategory != Done"]
         jql = queries.bounded(queries.joined(conditions, NEWEST), self.allowed)
         rows, after = await self.issues_of(ctx, jql, limit=max_results)
-        items = [trim.issue(self.site.url, row) for row in rows]
+        items = [self.told(row) for row in rows]
         found = page_of(items)
         if after:
             return untrusted({**found, "truncated": True})

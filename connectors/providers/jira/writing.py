@@ -172,10 +172,12 @@ class WriteTools(JiraBase):
         """Give an issue to somebody, or to nobody."""
         await self.demand_issue(ctx, issue_key)
         account = await self.account_id(ctx, account_id)
-        request = Request(
-            "PUT", issue_path(issue_key, "/assignee"), Kind.REPEATABLE, json={"accountId": account}
+        # Jira's document knows no null here, so nobody is set by the field.
+        rest, body = (
+            ("/assignee", {"accountId": account}) if account else ("", {"fields": {"assignee": None}})
         )
-        with hinting(not_found=NO_ISSUE, invalid="jira_search_users finds who can be assigned."):
+        request = Request("PUT", issue_path(issue_key, rest), Kind.REPEATABLE, json=body)
+        with hinting(not_found=NO_ISSUE, invalid="Give the account id of somebody who works in the project."):
             await self._send(ctx, request)
         return self.named(issue_key)
 

@@ -116,10 +116,7 @@ async def test_issues_beyond_the_list_are_refused_by_their_key(desk):
         error = await fenced(tool, **arguments)
         assert (error.get("type"), error.get("code")) == ("permission", "project_not_allowed"), (tool, error)
         assert "PROJ" in error["hint"] or "boards" in error["hint"], tool
-    own = [
-        arguments for arguments in ({"parent": "OPS-1"}, {"additional_fields": {"parent": {"key": "OPS-1"}}})
-    ]
-    for more in own:
+    for more in ({"parent": "OPS-1"}, {"additional_fields": {"parent": {"key": "OPS-1"}}}):
         assert (await fenced("jira_create_issue", summary="x", **more))["code"] == "project_not_allowed"
     for more in (
         {"additional_fields": {"project": {"key": "OPS"}}},
