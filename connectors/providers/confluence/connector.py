@@ -8,9 +8,11 @@ from connectors.errors import ConnectorError
 from connectors.providers.confluence.base import V1, V2
 from connectors.providers.confluence.comment_tools import CommentTools
 from connectors.providers.confluence.file_tools import FileTools
+from connectors.providers.confluence.guides import Guides
 from connectors.providers.confluence.history_tools import HistoryTools
 from connectors.providers.confluence.label_tools import LabelTools
 from connectors.providers.confluence.managing_tools import ManagingTools
+from connectors.providers.confluence.people_tools import PeopleTools
 from connectors.providers.confluence.reading_tools import ReadingTools
 from connectors.providers.confluence.tree_tools import TreeTools
 from connectors.providers.confluence.writing_tools import WritingTools
@@ -26,7 +28,16 @@ _PROBES = {
 
 
 class Confluence(
-    ReadingTools, WritingTools, CommentTools, TreeTools, LabelTools, HistoryTools, FileTools, ManagingTools
+    ReadingTools,
+    WritingTools,
+    CommentTools,
+    TreeTools,
+    LabelTools,
+    HistoryTools,
+    FileTools,
+    ManagingTools,
+    PeopleTools,
+    Guides,
 ):
     """Confluence Cloud."""
 

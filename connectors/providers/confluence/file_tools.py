@@ -1,15 +1,16 @@
 """Files at pages."""
 
-from typing import Annotated, Final
+import secrets
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from connectors.artifacts import MAX_BYTES
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import NotFound
-from connectors.kit.attachments import FileName, handed_out
+from connectors.kit.attachments import Base64, FileName, file_bytes, handed_out, mime_type_of, safe_name
 from connectors.kit.cursors import Cursor
-from connectors.kit.tidy import untrusted
+from connectors.kit.tidy import small, untrusted
 from connectors.providers.confluence import trim
 from connectors.providers.confluence.base import V1, V2, ConfluenceBase
 from connectors.providers.confluence.types import Limit, PageId
@@ -21,7 +22,7 @@ _TAGS: Final = ("confluence:page:{page_id}",)
 
 
 class FileTools(ConfluenceBase):
-    """Attachments as they are listed and read."""
+    """Attachments as they are listed, read and put there."""
 
     @tool(title="List attachments", hint="R", open_world=True, cache="S", tags=_TAGS)
     async def confluence_list_attachments(
@@ -60,3 +61,52 @@ class FileTools(ConfluenceBase):
             mime_type=str(told.get("mediaType") or ""), source=trim.url_of(self.site.url, told),
             about={"id": str(told["id"]), "page_id": page_id},
         )  # fmt: skip
+
+    @tool(
+        title="Upload an attachment", hint="I", toolset="write", open_world=True, default_on=False, tags=_TAGS
+    )
+    async def confluence_upload_attachment(
+        self,
+        ctx: Context,
+        page_id: PageId,
+        filename: FileName,
+        content_base64: Base64,
+        comment: Annotated[str, Field(max_length=500)] = "",
+    ) -> ToolResult:
+        """Put a file at a page; one of the same name gets a new version."""
+        await self.demand_page(ctx, page_id)
+        name, data = safe_name(filename), file_bytes(content_base64)
+        body, content_type = _form(name, data, comment)
+        headers = {"content-type": content_type, "x-atlassian-token": "nocheck"}
+        request = Request(
+            "PUT", f"{V1}/content/{page_id}/child/attachment", Kind.REPEATABLE, content=body, headers=headers
+        )
+        told = await self._json(ctx, request)
+        made: dict[str, Any] = next(iter(told.get("results") or []), {})
+        return untrusted(
+            small(
+                id=str(made.get("id") or ""),
+                name=made.get("title") or name,
+                size=len(data),
+                page_id=page_id,
+                version=(made.get("version") or {}).get("number"),
+                url=trim.url_of(self.site.url, made),
+            )
+        )
+
+
+def _form(name: str, data: bytes, comment: str) -> tuple[bytes, str]:
+    """A form with a file (RFC 7578) and its media type; names are quoted as HTML says."""
+    boundary = secrets.token_hex(16)
+    quoted = name.replace("\\", "_").replace('"', "%22")
+    parts = [("minorEdit", b"true"), *([("comment", comment.encode())] if comment else [])]
+    lines = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n'.encode() + value + b"\r\n"
+        for field, value in parts
+    ]
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{quoted}"\r\n'
+        f"Content-Type: {mime_type_of(name)}\r\n\r\n"
+    )
+    body = b"".join(lines) + head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={boundary}"

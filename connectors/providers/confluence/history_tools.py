@@ -67,9 +67,11 @@ class HistoryTools(ConfluenceBase):
         """How two versions of a page differ, as a unified diff of their Markdown."""
         former = await self.page(ctx, page_id, version=from_version)
         later = await self.page(ctx, page_id, version=to_version)
-        texts = [visible(await markdown_of(one)).splitlines()[:MAX_LINES] for one in (former, later)]
-        names = [f"version {trim.version_of(one)}" for one in (former, later)]
-        lines = await asyncio.to_thread(lambda: list(difflib.unified_diff(*texts, *names, lineterm="", n=2)))
+        before, after = [visible(await markdown_of(one)).splitlines()[:MAX_LINES] for one in (former, later)]
+        first, last = [f"version {trim.version_of(one)}" for one in (former, later)]
+        lines = await asyncio.to_thread(
+            lambda: list(difflib.unified_diff(before, after, first, last, lineterm="", n=2))
+        )
         made = {
             "id": page_id,
             "from_version": from_version,

@@ -1,0 +1,94 @@
+"""People, tasks, blog posts, uploads, prompts and resources."""
+
+import base64
+
+from tests.doubles.atlassian import ADA, BO
+from tests.mcp_endpoint.speak import by_door, modern
+
+
+async def test_people_are_found_by_name(call):
+    got = await call("confluence_search_users", query="lovelace")
+    assert [(row["id"], row["name"]) for row in got["items"]] == [(ADA, "Ada Lovelace")]
+    assert (await call("confluence_search_users", query='x" OR user = "y'))["items"] == []
+
+
+async def test_tasks_are_listed_by_page_person_and_state(call, confluence, pages):
+    page, team = pages("How orders work"), pages("Team home")
+    confluence.make_task(page, "<p>Check <strong>lines</strong></p>", ADA)
+    confluence.make_task(page, "Done", BO, "complete")
+    confluence.make_task(team, "Secret", ADA)
+    got = await call("confluence_list_tasks", page_id=page["id"])
+    assert [(row["text"], row["status"]) for row in got["items"]] == [
+        ("Check **lines**", "incomplete"),
+        ("Done", "complete"),
+    ]
+    mine = await call("confluence_list_tasks", assigned_to="me", status="incomplete")
+    assert [row["text"] for row in mine["items"]] == ["Check **lines**", "Secret"]
+
+
+async def test_blog_posts_are_written_and_listed(call):
+    post = await call("confluence_create_blogpost", title="News", content="We *ship*.", space_key="DOCS")
+    got = await call("confluence_list_blogposts", space_key="DOCS")
+    assert [(row["id"], row["title"]) for row in got["items"]] == [(post["id"], "News")]
+    assert (await call("confluence_list_blogposts", space_key="TEAM"))["items"] == []
+
+
+async def test_a_file_is_uploaded_and_uploaded_again(call, confluence, pages):
+    page = pages("How orders work")
+    for version, words in ((1, b"first\r\n--x"), (2, b"second")):
+        got = await call(
+            "confluence_upload_attachment", page_id=page["id"], filename='../a "b".txt', comment="c",
+            content_base64=base64.b64encode(words).decode(),
+        )  # fmt: skip
+        assert (got["version"], got["size"]) == (version, len(words))
+        assert [row["data"] for row in page["files"].values()] == [words]
+    read = await call("confluence_get_attachment", page_id=page["id"], attachment_id=got["id"])
+    assert read["text"] == "second"
+
+
+async def test_what_is_not_allowed_stays_out_of_these_too(fenced, confluence, pages):
+    team = pages("Team home")
+    confluence.make_task(team, "Secret", ADA)
+    assert (await fenced("confluence_list_tasks"))["items"] == []
+    for tool, arguments in (
+        ("confluence_list_tasks", {"page_id": team["id"]}),
+        ("confluence_list_blogposts", {"space_key": "TEAM"}),
+        ("confluence_create_blogpost", {"space_key": "TEAM", "title": "x", "content": "x"}),
+        (
+            "confluence_upload_attachment",
+            {"page_id": team["id"], "filename": "x.txt", "content_base64": "eA=="},
+        ),
+    ):
+        assert (await fenced(tool, **arguments))["type"] == "permission"
+    refused = await by_door(
+        modern(fenced.place, "resources/read", {"uri": f"confluence://page/{team['id']}"})
+    )
+    assert "error" in refused.json
+
+
+async def test_a_page_is_a_resource_in_markdown(call, pages):
+    uri = f"confluence://page/{pages('How orders work')['id']}"
+    got = (await by_door(modern(call.place, "resources/read", {"uri": uri}))).result["contents"][0]
+    assert (got["mimeType"], got["text"]) == (
+        "text/markdown", "# How orders work\n\n## Orders\n\nAn order has lines."
+    )  # fmt: skip
+    for wrong in ("confluence://page/1x", "confluence://page/%2e%2e"):
+        assert "error" in (await by_door(modern(call.place, "resources/read", {"uri": wrong}))).json
+
+
+async def test_prompts_say_which_tools_to_use_and_complete_space_keys(call):
+    for name, arguments, word in (
+        ("summarize-confluence-page", {"page": "65001"}, "confluence_get_page"),
+        ("create-confluence-content", {"topic": "Orders", "space_key": "DOCS"}, "confluence_create_page"),
+        ("answer-confluence-question", {"question": "How?"}, "confluence_ask_page"),
+    ):
+        got = (
+            await by_door(modern(call.place, "prompts/get", {"name": name, "arguments": arguments}))
+        ).result
+        assert word in got["messages"][0]["content"]["text"]
+    asked = {
+        "ref": {"type": "ref/prompt", "name": "create-confluence-content"},
+        "argument": {"name": "space_key", "value": "d"},
+    }
+    got = (await by_door(modern(call.place, "completion/complete", asked))).result
+    assert got["completion"]["values"] == ["DOCS"]
