@@ -7,11 +7,11 @@ from connectors.base import CheckResult, Context, ResourceContents, ToolResult, 
 from connectors.errors import ConnectorError, InvalidInput
 from connectors.kit.tidy import person, untrusted
 from connectors.providers.jira import queries, trim
-from connectors.providers.jira.agile import AgileTools
 from connectors.providers.jira.base import API
 from connectors.providers.jira.issues import IssueTools
 from connectors.providers.jira.links import LinkTools
 from connectors.providers.jira.people import PeopleTools
+from connectors.providers.jira.planning import PlanningTools
 from connectors.providers.jira.projects import ProjectTools
 from connectors.providers.jira.searching import SearchTools
 from connectors.providers.jira.workflow import WorkflowTools
@@ -33,7 +33,7 @@ RIGHTS: dict[str, tuple[str, ...]] = {
 
 
 class Jira(
-    SearchTools, IssueTools, WriteTools, WorkflowTools, LinkTools, PeopleTools, ProjectTools, AgileTools
+    SearchTools, IssueTools, WriteTools, WorkflowTools, LinkTools, PeopleTools, ProjectTools, PlanningTools
 ):
     """Jira Cloud."""
 
