@@ -3,14 +3,15 @@
 import base64
 import binascii
 from typing import Annotated, Any, Final
+from urllib.parse import quote, unquote
 
 from pydantic import Field
 
-from connectors.base import Context, ToolResult, tool
+from connectors.base import Context, ResourceContents, ToolResult, resource, tool
 from connectors.errors import InvalidInput, UpstreamError
-from connectors.kit.attachments import handed_out
+from connectors.kit.attachments import handed_out, mime_type_of
 from connectors.kit.cursors import Page, page_of
-from connectors.kit.tidy import small, untrusted, visible
+from connectors.kit.tidy import UNTRUSTED, small, untrusted, visible
 from connectors.providers.github import trim
 from connectors.providers.github.answers import RAW
 from connectors.providers.github.base import GitHubBase
@@ -112,6 +113,26 @@ class ContentTools(GitHubBase):
         if more or len(found) > MAX_ENTRIES:
             made["truncated"] = True
         return untrusted(made)
+
+    @resource(
+        "github://{owner}/{repo}/contents/{path}",
+        title="A file",
+        name="github_file",
+        mime_type="text/plain",
+    )
+    async def file_resource(self, ctx: Context, owner: str, repo: str, path: str) -> ResourceContents:
+        """A file of the default branch; slashes in its path are written %2F."""
+        plain = file_path(unquote(path))
+        place = f"{self.scope.demand(f'{owner}/{repo}')}/contents/{quoted_path(plain)}"
+        answer = await self.ask(ctx, place, {"ref": self.branch(None)}, media=RAW, missing=_MISSING)
+        slug = "" if ctx.connection.is_primary else f"{ctx.connection.slug}/"
+        uri = f"github://{slug}{owner}/{repo}/contents/{quote(plain, safe='')}"
+        meta = dict(UNTRUSTED)
+        text = _text(answer.body)
+        if text is None:
+            kind, blob = mime_type_of(plain), base64.b64encode(answer.body).decode()
+            return ResourceContents(uri, kind, blob=blob, meta=meta)
+        return ResourceContents(uri, text=visible(text)[:MAX_TEXT], meta=meta)
 
 
 def _quoted(path: str) -> str:

@@ -36,6 +36,11 @@ class Desk:
         got = await by_door(modern(self.place, "tools/call", {"name": tool, "arguments": arguments}))
         return got.result
 
+    async def read(self, uri: str) -> Any:
+        """A resource's reading: its contents, or the protocol's error."""
+        answer = (await by_door(modern(self.place, "resources/read", {"uri": uri}))).json
+        return answer["result"]["contents"][0] if "result" in answer else answer["error"]
+
     async def __call__(self, tool: str, **arguments: Any) -> Any:
         """What a call gives; its error where it fails."""
         got = await self.result(tool, **arguments)

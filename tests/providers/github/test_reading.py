@@ -128,3 +128,15 @@ async def test_old_names_are_still_answered(desk):
     assert (await desk("github_get_issue", repo_name=REPO, issue_number=1))["number"] == 1
     both = await desk("github_get_issue", repo_name=REPO, repo=REPO, issue_number=1)
     assert both["code"] == "invalid_arguments"
+
+
+async def test_a_file_is_a_resource_within_the_allow_list(open_desk, github):
+    desk = await open_desk(repositories=[REPO])
+    file = await desk.read("github://octo/hello-world/contents/src%2Fmain.py")
+    assert (file["text"], file["_meta"]["trust"]) == ("print('hello')\n", "untrusted")
+    for uri in (
+        "octo/secrets.io/contents/README.md",
+        "octo/hello-world/contents/..%2F..%2Fsecrets.io%2Fcontents%2FREADME.md",
+    ):
+        assert "message" in await desk.read(f"github://{uri}")
+    assert not [request for request in github.requests if "secrets.io" in request.path]
