@@ -45,7 +45,7 @@ class Settings(BaseModel):
     @classmethod
     def _origin(cls, url: str) -> str:
         """An address without a path: what follows the host belongs to the connector."""
-        url = url.strip().rstrip("/")
+        url = url.strip()
         if "://" not in url:
             url = f"https://{url}"
         parts = urlsplit(url)

@@ -71,7 +71,7 @@ def _log_in(bridge: _Bridge, own: Mapping[str, str]) -> tuple[str, str]:
     try:
         return SalesforceLogin(**own, session=bridge, sf_version=SOAP_VERSION)  # type: ignore[arg-type]
     except SalesforceAuthenticationFailed as error:
-        code, said = str(error.code or "LOGIN_FAILED"), str(error.message or "")
+        code, said = str(error.code or "LOGIN_FAILED"), str(error.auth_message or "")
         words = masked(said, tuple(own.values()))[:200]
         raise AuthenticationFailed(
             f"Salesforce did not let the user in ({code[:60]}). {words}".strip(),
