@@ -98,7 +98,8 @@ def _block(node: Node, source: str) -> list[str]:
         case "table":
             return _table(node, source)
         case "blockquote":
-            return [_quoted(_blocks(node, source))] if node.children else []
+            quoted = _blocks(node, source)
+            return [_quoted(quoted)] if quoted else []
         case "pre":
             return [_fenced(node.text().strip("\n"), "")]
         case "hr":
