@@ -23,7 +23,7 @@ class GitHubSettings(BaseModel):
     )
     repositories: list[str] = Field(
         default_factory=list,
-        title="Repositories",
+        title="Allowed repositories",
         description="Only these: owner/name, or owner/* for all of an owner. Empty: all that the credential sees.",
         max_length=500,
     )
