@@ -22,7 +22,7 @@ READING = ("get", "list", "search", "find", "export", "analyze", "validate", "ge
 DESTROYING = ("delete", "remove", "flush", "drop", "purge", "wipe")
 WRITING = ("create", "add", "set", "update", "append", "claim", "link", "process", "touch", "expire", "incr")
 # Names with a word that usually means something else.
-EXCEPTIONS = {"cache_get_or_set"}
+EXCEPTIONS = {"cache_get_or_set", "jira_get_create_metadata", "jira_get_link_types"}
 TOOLS = [(slug, name) for slug in BUILT for name in connector_class(slug).tools]
 
 
