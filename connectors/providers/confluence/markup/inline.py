@@ -71,9 +71,22 @@ def _joined(children: "list[Node | str]") -> "list[Node | str]":
     return found
 
 
+def _flat(children: "list[Node | str]", mark: str) -> "list[Node | str]":
+    """What stands below a mark, without the same mark once more."""
+    found: list[Node | str] = []
+    for child in children:
+        if isinstance(child, str) or child.tag not in _MARKS:
+            found.append(child)
+        elif _MARKS[child.tag] == mark:
+            found += _flat(child.children, mark)
+        else:
+            found.append(Node(child.tag, child.attrs, _flat(child.children, mark)))
+    return found
+
+
 def _element(node: Node, source: str) -> str:
     if (mark := _MARKS.get(node.tag)) is not None:
-        return _marked(_words(node.children, source), mark)
+        return _marked(_words(_flat(node.children, mark), source), mark)
     match node.tag:
         case "br":
             return "\\\n"
@@ -108,7 +121,7 @@ def _marked(words: str, mark: str) -> str:
 def code(text: str) -> str:
     """Words as code; what stands for storage format is never made of a page's own words."""
     if not text.strip() or text.startswith("storage:<"):
-        return escape(text)
+        return escape(text.strip())
     ticks = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     pad = " " if "`" in (text[0], text[-1]) or text[0] == text[-1] == " " else ""
     return f"{ticks}{pad}{text}{pad}{ticks}"
