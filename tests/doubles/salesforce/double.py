@@ -1,26 +1,20 @@
 """Salesforce: sign-in, sessions, queries."""
 
-import base64
-import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
-from xml.sax.saxutils import unescape
-
-import jwt
 
 from tests.doubles.accounts import Account, Door
-from tests.doubles.double import Double, Refused, Route, route
+from tests.doubles.double import Refused, Route, route
 from tests.doubles.faults import Blow, Fault
 from tests.doubles.messages import Answer, Request
 from tests.doubles.moments import atlassian, now
 from tests.doubles.salesforce import soql
 from tests.doubles.salesforce.objects import CHILDREN, OBJECTS, PREFIXES, REFERENCES
+from tests.doubles.salesforce.signing import USER, SignIn
 
 DATA = "/services/data/{version}"
 BATCH = 200
-USER = "005000000000001AAA"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -41,7 +35,7 @@ class LockedRow(Fault):
         await blow.line.answer(refuse(400, "UNABLE_TO_LOCK_ROW", said).answer)
 
 
-class Org(Double):
+class Org(SignIn):
     """An org with a few accounts, contacts and opportunities. Tokens live until ``end_sessions``."""
 
     vendor = "salesforce"
@@ -131,80 +125,6 @@ class Org(Double):
     def quota_headers(self, account: Account | None) -> dict[str, str]:
         used = self.quota.limit - self.quota.left(account)
         return {"sforce-limit-info": f"api-usage={used}/{self.quota.limit}"} if account else {}
-
-    # Signing in
-
-    @route("POST", "/services/oauth2/token", anonymous=True)
-    def token(self, request: Request) -> Answer:
-        form = {name: values[-1] for name, values in parse_qs(request.body.decode()).items()}
-        client = (form.get("client_id", ""), form.get("client_secret", ""))
-        scheme, _, pair = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "basic":
-            name, _, secret = base64.b64decode(pair).decode().partition(":")
-            client = (name, secret)
-        if form["grant_type"].endswith(":jwt-bearer"):
-            return self._asserted(request, form.get("assertion", ""))
-        if client[0] != self.client[0]:
-            return _no_token("invalid_client_id", "client identifier invalid")
-        if client != self.client:
-            return _no_token("invalid_client", "invalid client credentials")
-        match form["grant_type"]:
-            case "client_credentials":
-                pass
-            case "password":
-                if (form.get("username"), form.get("password")) != (self.ada.email, self.password):
-                    return _no_token("invalid_grant", "authentication failure")
-            case "refresh_token":
-                if form.get("refresh_token") != self.refresh:
-                    return _no_token("invalid_grant", "expired access/refresh token")
-                more = {"refresh_token": self._rotated()} if self.rotates else {}
-                return self._session(request, more)
-            case _:
-                return _no_token("unsupported_grant_type", "grant type not supported")
-        return self._session(request, {})
-
-    def _rotated(self) -> str:
-        self.refresh = f"5Aep{secrets.token_hex(20)}"
-        return self.refresh
-
-    def _asserted(self, request: Request, assertion: str) -> Answer:
-        """The JWT bearer flow: who signed with the app's certificate is who they say."""
-        try:
-            claims = jwt.decode(
-                assertion, self.certificate, algorithms=["RS256"], audience="https://login.salesforce.com"
-            )
-        except (jwt.PyJWTError, ValueError):
-            return _no_token("invalid_grant", "invalid assertion")
-        if claims["iss"] != self.client[0] or claims["sub"] != self.ada.email:
-            return _no_token("invalid_grant", "user hasn't approved this consumer")
-        return self._session(request, {})
-
-    @route("POST", "/services/Soap/u/64.0", anonymous=True)
-    def soap_login(self, request: Request) -> Answer:
-        def told(name: str) -> str:
-            found = re.search(f"<n1:{name}>(.*?)</n1:{name}>", request.body.decode())
-            return unescape(found[1]) if found else ""
-
-        if (told("username"), told("password")) != (self.ada.email, self.password):
-            said = "INVALID_LOGIN: Invalid username, password, security token; or user locked out."
-            fault = f"<sf:exceptionCode>INVALID_LOGIN</sf:exceptionCode><sf:exceptionMessage>{said}</sf:exceptionMessage>"
-            return _xml(500, f'<f xmlns:sf="urn:fault.partner.soap.sforce.com">{fault}</f>')
-        token = self._open()
-        server = f"<serverUrl>{request.base_url}/services/Soap/u/64.0/00D000000000001</serverUrl>"
-        return _xml(200, f"<result>{server}<sessionId>{token}</sessionId></result>")
-
-    def _open(self) -> str:
-        token = f"00D000000000001!{secrets.token_hex(16)}"
-        self.door.tokens[token] = self.ada
-        return token
-
-    def _session(self, request: Request, more: dict[str, str]) -> Answer:
-        token = self._open()
-        return Answer(200, {
-            "access_token": token, "instance_url": request.base_url, "token_type": "Bearer", "scope": "api",
-            "id": f"{request.base_url}/id/00D000000000001AAA/{USER}", "issued_at": str(int(now().timestamp() * 1000)),
-            "signature": "c2FuZGJveA==", **more,
-        })  # fmt: skip
 
     @route("GET", "/services/oauth2/userinfo")
     def userinfo(self, request: Request) -> Any:
@@ -373,11 +293,3 @@ class Org(Double):
             raise refuse(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
         rows, start = self.cursors[locator], int(locator.rpartition("-")[2])
         return self._batch(request, rows, start, start + len(rows))
-
-
-def _no_token(error: str, description: str) -> Answer:
-    return Answer(400, {"error": error, "error_description": description})
-
-
-def _xml(status: int, body: str) -> Answer:
-    return Answer(status, headers={"content-type": "text/xml"}, body=f"<?xml version='1.0'?>{body}".encode())
