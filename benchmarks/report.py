@@ -57,9 +57,17 @@ def run_tests(folder: Path) -> bool:
 
     places = [f"tests/providers/{name}" for name in DOUBLES if (ROOT / "tests" / "providers" / name).is_dir()]
     environment = {**os.environ, "PORTICO_OPERATIONS": str(folder)}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *places], cwd=ROOT, env=environment, check=False
-    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        os.environ.get("JOBS", "auto"),
+        "--dist",
+        "loadfile",
+    ]
+    done = subprocess.run([*command, *places], cwd=ROOT, env=environment, check=False)
     return done.returncode == 0
 
 
