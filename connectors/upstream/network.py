@@ -19,6 +19,7 @@ import httpcore2
 from django.conf import settings
 
 from connectors.upstream.names import look_up
+from connectors.upstream.streams import connect
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -184,7 +185,6 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
     def __init__(self, policy: Policy | None = None) -> None:
         self._policy = policy
-        self._inner = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -202,14 +202,10 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
                 addresses = await resolve(host, port, self._policy or current_policy(ask=False))
                 for address in addresses[:-1]:
                     try:
-                        return await self._inner.connect_tcp(
-                            address, port, timeout, local_address, socket_options
-                        )
+                        return await connect(address, port, timeout, local_address, socket_options)
                     except httpcore2.ConnectError:
                         continue
-                return await self._inner.connect_tcp(
-                    addresses[-1], port, timeout, local_address, socket_options
-                )
+                return await connect(addresses[-1], port, timeout, local_address, socket_options)
         except TimeoutError as error:
             raise httpcore2.ConnectTimeout(f"{host[:100]} did not answer in time.") from error
 

@@ -240,7 +240,7 @@ class GzipBomb(Fault):
     """A small compressed body that becomes ``size`` bytes."""
 
     kind = "gzip_bomb"
-    size: int = 100_000_000
+    size: int = 30_000_000
 
     async def happen(self, blow: Blow) -> None:
         headers = {"content-type": "application/json", "content-encoding": "gzip"}

@@ -61,7 +61,7 @@ class Token:
 
 @pytest.fixture
 async def client(jira, sandbox):
-    made = Client(some_connection(read_s=0.4, connect_s=5.0), jira.url)
+    made = Client(some_connection(read_s=1.0, connect_s=5.0), jira.url)
     yield made
     await made.aclose()
     await asyncio.sleep(0)

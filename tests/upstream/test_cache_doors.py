@@ -85,7 +85,7 @@ async def test_an_admin_clears_on_the_connections_pages(place):
         assert "1 kept" in client.get(changelist).content.decode()
         assert one in client.get(page).content.decode()
         assert client.get(one).status_code == 403 and client.get(everything).status_code == 403
-        assert "1 kept results are forgotten" in client.post(one, follow=True).content.decode()
+        assert "1 kept result is forgotten" in client.post(one, follow=True).content.decode()
         assert "0 kept results are forgotten" in client.post(everything, follow=True).content.decode()
         viewer = Client()
         viewer.force_login(make_member(place.tenant, "viewer").user)
