@@ -1,33 +1,33 @@
 """Bodies of answers, decoded, within the limit that the request named."""
 
 import zlib
-from collections.abc import AsyncIterator
-
-import httpx2
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 
 from connectors.errors import UpstreamError
 
 
-async def bounded(response: httpx2.Response, most: int) -> bytes:
+async def bounded(stream: AsyncIterable[bytes], status: int, headers: Mapping[str, str], most: int) -> bytes:
     """The decoded body. Raises UpstreamError where it is larger than ``most`` bytes, decoded or not."""
-    announced = response.headers.get("content-length", "")
+    announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced) > most:
-        raise _too_large(most, response.status_code)
+        raise _too_large(most, status)
     parts: list[bytes] = []
     size = 0
-    async for part in _decoded(response, most):
+    async for part in _decoded(stream, headers, most):
         size += len(part)
         if size > most:
-            raise _too_large(most, response.status_code)
+            raise _too_large(most, status)
         parts.append(part)
     return b"".join(parts)
 
 
-async def _decoded(response: httpx2.Response, most: int) -> AsyncIterator[bytes]:
+async def _decoded(
+    stream: AsyncIterable[bytes], headers: Mapping[str, str], most: int
+) -> AsyncIterator[bytes]:
     """The body's pieces, decompressed little by little: a small bomb must not fill the memory."""
-    encoding = response.headers.get("content-encoding", "").strip().lower()
+    encoding = headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
-        async for part in response.aiter_raw():
+        async for part in stream:
             yield part
         return
     if encoding not in ("gzip", "deflate"):
@@ -35,7 +35,7 @@ async def _decoded(response: httpx2.Response, most: int) -> AsyncIterator[bytes]
     inflate = zlib.decompressobj(wbits=47)  # gzip or zlib, whichever it is
     begun = False
     try:
-        async for part in response.aiter_raw():
+        async for part in stream:
             begun = begun or bool(part)
             while part:
                 yield inflate.decompress(part, most + 1)

@@ -39,7 +39,7 @@ from connectors.upstream.retry import (
     wait_before,
 )
 from connectors.upstream.sending import NOT_SENT, Missing, failure_of, outcome_of, send_once, time_left
-from connectors.upstream.transport import http_client
+from connectors.upstream.transport import Http
 
 MAX_CLIENTS: Final = 512
 IDLE_S: Final = 300.0
@@ -73,7 +73,7 @@ class Client:
         self.active = 0
         self._owner = (connection.tenant_id, connection.id)
         self._patience = min(self.options.connect_s, self.options.read_s, PATIENT_S) * 0.9
-        self._http = http_client(self.options)
+        self._http = Http(self.options)
 
     async def send(self, ctx: Context, request: Request, auth: Auth | None = None) -> Answer:
         """Send a request, repeating it where the rules allow; the answer is ``ok`` or accepted.

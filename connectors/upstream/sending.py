@@ -3,11 +3,12 @@
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urljoin, urlsplit
 
+import httpcore2
 import httpx2
 
 from connectors.errors import ConnectionFailed, ConnectorError, InvalidInput, TimedOut, UpstreamError
@@ -16,6 +17,7 @@ from connectors.upstream.bodies import bounded
 from connectors.upstream.network import ForbiddenAddressError
 from connectors.upstream.requests import Request
 from connectors.upstream.retry import Kind, Lost, may_have_happened
+from connectors.upstream.transport import Http
 
 MAX_REDIRECTS: Final = 5
 MARGIN_S: Final = 0.05  # before the call's end, so that who waited too long is known here
@@ -46,7 +48,7 @@ def time_left(deadline: float) -> float:
 
 
 async def send_once(
-    http: httpx2.AsyncClient,
+    http: Http,
     url: str,
     request: Request,
     headers: tuple[Mapping[str, str], Mapping[str, str]],
@@ -65,27 +67,27 @@ async def send_once(
     try:
         async with asyncio.timeout(seconds):
             return await _exchange(http, url, request, headers, secrets, attempt, seconds)
-    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+    except (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout) as error:
         cause = _guard_of(error)
         if cause is not None:
             raise ConnectionFailed(str(cause), code="forbidden_address") from error
         failure = ConnectionFailed(f"{host} cannot be reached: {_words(error, secrets)}", retryable=True)
-        in_time = isinstance(error, httpx2.ConnectError)
+        in_time = isinstance(error, httpcore2.ConnectError)
         return Missing(Lost.BEFORE, failure, math.inf if in_time else time.monotonic() - started)
-    except (httpx2.TimeoutException, TimeoutError):
+    except (httpcore2.TimeoutException, TimeoutError):
         late = TimedOut("The system did not answer in time.", **_after_loss(request, "Ask for less."))
         return Missing(Lost.LATE, late, time.monotonic() - started)
-    except httpx2.LocalProtocolError:
+    except httpcore2.LocalProtocolError:
         # Its words quote the header, escaped; nothing was sent.
         raise ConnectionFailed(
             "A header of the request cannot be sent: it has a character that headers may not have.",
             code="bad_header",
             hint="An admin stores the connection's credential again, without line breaks.",
         ) from None
-    except (httpx2.TransportError, OSError) as error:
+    except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
         words = f"The connection to {host} broke: {_words(error, secrets)}"
         return Missing(Lost.BROKEN, ConnectionFailed(words, **_after_loss(request)))
-    except httpx2.InvalidURL as error:
+    except (httpx2.InvalidURL, httpcore2.UnsupportedProtocol) as error:
         raise ConnectionFailed("The connection's address is no URL.", code="bad_url") from error
 
 
@@ -114,7 +116,7 @@ def _after_loss(request: Request, less: str = "") -> dict[str, Any]:
 
 
 async def _exchange(
-    http: httpx2.AsyncClient,
+    http: Http,
     url: str,
     request: Request,
     headers: tuple[Mapping[str, str], Mapping[str, str]],
@@ -125,17 +127,12 @@ async def _exchange(
     """Send, follow redirects of reads by hand, and take the body."""
     method, params, json, content = request.method, request.params, request.json, request.content
     sent = {**headers[0], **headers[1]}
-    more: dict[str, Any] = {}
-    usual = http.timeout
-    if usual.connect is not None and seconds <= usual.connect:
-        # Who finds no way in time has sent nothing, and must be told so before the call ends.
-        more["timeout"] = httpx2.Timeout(
-            connect=seconds * 0.9, read=usual.read, write=usual.write, pool=usual.pool
-        )
+    # Who finds no way in time has sent nothing, and must be told so before the call ends.
+    connect_s = seconds * 0.9 if seconds <= http.times["connect"] else None
     for _ in range(MAX_REDIRECTS + 1):
         try:
-            built = http.build_request(
-                method, url, params=params, json=json, content=content, headers=sent, **more
+            built = http.request(
+                method, url, sent, params=params, json=json, content=content, connect_s=connect_s
             )
         except ValueError:  # a lone surrogate, NaN, a letter in a header that has only ASCII
             raise InvalidInput(
@@ -143,14 +140,16 @@ async def _exchange(
                 code="bad_character",
                 hint="Leave odd characters out; if there are none, an admin stores the credential again.",
             ) from None
-        response = await http.send(built, stream=True)
+        response = await http.pool.handle_async_request(built)
+        status, received = response.status, _headers(response.headers)
         try:
-            body = await bounded(response, request.max_bytes)
+            body = await bounded(
+                cast("AsyncIterable[bytes]", response.stream), status, received, request.max_bytes
+            )
         finally:
             await response.aclose()
-        status, target = response.status_code, response.headers.get("location", "")
+        target = received.get("location", "")
         if status not in _REDIRECTS or not target or request.kind is not Kind.READ:
-            received = {name.lower(): value for name, value in response.headers.items()}
             return Answer(status, received, body, url, attempt, secrets)
         following = urljoin(url, target)
         if _origin(following) != _origin(url):
@@ -167,6 +166,19 @@ async def _exchange(
         if status == 303:  # RFC 9110, 15.4.4: look there, with GET
             method, json, content = "GET", None, None
     raise ConnectionFailed("The system redirects in a circle.", code="redirect")
+
+
+def _headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lowercase name; several of one name as one list (RFC 9110, 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        key = name.decode("latin-1").lower()
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            text = value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
 
 
 def outcome_of(got: Answer | Missing | ConnectorError) -> str:
