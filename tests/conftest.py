@@ -10,7 +10,6 @@ import pytest
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
-
 # What these show does not depend on the database behind it: they run on the first of the two alone.
 ONE_DATABASE = (
     "tests/atlassian/",
