@@ -524,6 +524,7 @@ async def test_without_redis_the_process_counts_and_with_it_again_everything_rec
 
     assert await spent(3) == 3
     with socket_client(folder) as client:  # a busy disk may hold its file up beyond the kill
+        client.set("last", 1)  # it waits for what this client has written, and so for all before it
         client.execute_command("WAITAOF", 1, 0, 10_000)
     running["process"].kill()
     running["process"].wait()

@@ -60,6 +60,8 @@ def handler(error: Exception, context: dict[str, Any]) -> Response | None:
         answer = problem(503, "Not available", str(error), code="unavailable")
         answer["Retry-After"] = "2"
         return answer
+    if isinstance(error, RecursionError):  # the JSON parser's, of a body that is nested too deeply
+        return problem(400, "Not valid", "The body is nested too deeply.", code="parse_error")
     if isinstance(error, (Http404, TenantGoneError)):
         return problem(404, "Not found", "There is nothing at this address for you.", code="not_found")
     if isinstance(error, Problem):
