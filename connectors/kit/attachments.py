@@ -4,14 +4,18 @@ import base64
 import binascii
 import mimetypes
 import re
+import secrets
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from pydantic import Field
 
-from connectors.artifacts import MAX_BYTES
+from common.db import in_db
+from connectors.artifacts import MAX_BYTES, artifact_get
 from connectors.calling import Context
-from connectors.errors import InvalidInput
+from connectors.errors import InvalidInput, NotFound
 from connectors.kit.tidy import visible
 from connectors.results import Image, ResourceLink, Text, ToolResult
 
@@ -23,6 +27,16 @@ INLINE_IMAGE: Final = 256 * 1024  # bytes
 FileName = Annotated[str, Field(min_length=1, max_length=MAX_NAME, description="The file's name.")]
 Base64 = Annotated[
     str, Field(min_length=1, max_length=MAX_BASE64 + 4096, description="The file's content in base64.")
+]
+FileText = Annotated[
+    str, Field(min_length=1, max_length=MAX_BYTES, description="The content of a text file.")
+]
+FileUri = Annotated[
+    str,
+    Field(
+        pattern=r"^portico://files/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        description="A file that a tool made, such as an attachment: its uri.",
+    ),
 ]
 
 _TEXTUAL = re.compile(
@@ -46,11 +60,7 @@ def file_bytes(content_base64: str, *, max_bytes: int = MAX_BYTES) -> bytes:
             raise _no_base64()
     text = re.sub(r"\s+", "", text).rstrip("=").replace("-", "+").replace("_", "/")
     if len(text) * 3 // 4 > max_bytes:
-        raise InvalidInput(
-            f"The file has more than {max_bytes:,} bytes.",
-            code="file_too_large",
-            hint="Send a smaller file, or put it where it can be linked to.",
-        )
+        raise _too_large(max_bytes)
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
@@ -60,10 +70,86 @@ def file_bytes(content_base64: str, *, max_bytes: int = MAX_BYTES) -> bytes:
     return data
 
 
+def _too_large(max_bytes: int) -> InvalidInput:
+    return InvalidInput(
+        f"The file has more than {max_bytes:,} bytes.",
+        code="file_too_large",
+        hint="Send a smaller file, or put it where it can be linked to.",
+    )
+
+
 def _no_base64() -> InvalidInput:
     return InvalidInput(
         "content_base64 is not base64.", code="bad_base64", hint="Encode the file's bytes, not its path."
     )
+
+
+async def given_bytes(
+    ctx: Context,
+    *,
+    content_base64: str | None = None,
+    text: str | None = None,
+    file_uri: str | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> bytes:
+    """The bytes of a file that a call gives in one of three ways; never by a path or another address.
+
+    ``file_uri`` names a file that a tool of the same tenant made within the last day. Raises
+    InvalidInput for none or several of them, and where the file is empty or too large; NotFound
+    for a file that is not (any more) the tenant's.
+    """
+    given = [
+        name
+        for name, value in (("content_base64", content_base64), ("text", text), ("file_uri", file_uri))
+        if value
+    ]
+    if len(given) != 1:
+        raise InvalidInput(
+            f"Give the file's content once, not as {' and '.join(given)}."
+            if given
+            else "The file has no content.",
+            code="one_content",
+            hint="As text, as content_base64, or as file_uri of a file that a tool made.",
+        )
+    if content_base64:
+        return file_bytes(content_base64, max_bytes=max_bytes)
+    data = await _stored(ctx, file_uri) if file_uri else _encoded(text or "")
+    if len(data) > max_bytes:
+        raise _too_large(max_bytes)
+    return data
+
+
+async def _stored(ctx: Context, uri: str) -> bytes:
+    row = await in_db(artifact_get, ctx.connection.tenant_id, UUID(uri.rpartition("/")[2]))
+    if row is None:
+        raise NotFound("This file does not exist or its day is over.", hint="Make it again.")
+    if not row.size:
+        raise InvalidInput("The file is empty.", code="empty_file")
+    return bytes(row.data)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("The text has a character that is none.", code="bad_character") from None
+
+
+def file_form(name: str, data: bytes, fields: Mapping[str, str] | None = None) -> tuple[bytes, str]:
+    """A form with a file in its part ``file`` and plain fields before it, and its media type (RFC 7578).
+
+    ``name`` is a :func:`safe_name`; what it must not have is quoted as browsers do.
+    """
+    boundary = secrets.token_hex(16)
+    quoted = name.replace("\\", "_").replace('"', "%22")
+    head = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
+        for field, value in (fields or {}).items()
+    )
+    head += f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{quoted}"\r\n'
+    head += f"Content-Type: {mime_type_of(name)}\r\n\r\n"
+    body = b"".join((head.encode(), data, f"\r\n--{boundary}--\r\n".encode()))
+    return body, f"multipart/form-data; boundary={boundary}"
 
 
 def safe_name(name: str) -> str:

@@ -99,6 +99,21 @@ def offset_after(offset: int, rows: int, total: int | None, *, limit: int) -> in
     return offset + rows if more else None
 
 
+def part_of(
+    ctx: Context,
+    tool: str,
+    query: Mapping[str, Any],
+    rows: list[dict[str, Any]],
+    cursor: str | None,
+    limit: int,
+) -> Page:
+    """A page of a list that the system gives whole. Raises InvalidInput as :func:`position_of` does."""
+    start = position_of(ctx, tool, query, cursor) or 0
+    part = rows[start : start + limit]
+    after = offset_after(start, len(part), len(rows), limit=limit)
+    return page_of(part, next_cursor(ctx, tool, query, after), len(rows))
+
+
 def parameter_of(link: str | None, name: str) -> str | None:
     """A parameter of a link to the next page (``cursor`` of Confluence's ``_links.next``)."""
     values = parse_qs(urlsplit(link).query).get(name) if link else None

@@ -6,8 +6,15 @@ import pytest
 from common.db import in_db
 from connectors.artifacts import artifact_get, artifact_save
 from connectors.calling import SavedFile
-from connectors.errors import InvalidInput
-from connectors.kit.attachments import file_bytes, handed_out, mime_type_of, safe_name
+from connectors.errors import InvalidInput, NotFound
+from connectors.kit.attachments import (
+    file_bytes,
+    file_form,
+    given_bytes,
+    handed_out,
+    mime_type_of,
+    safe_name,
+)
 from connectors.results import Image, ResourceLink, Text
 from tests.factories import make_connection, make_tenant
 
@@ -128,3 +135,40 @@ async def test_everything_else_is_kept_for_a_day_and_linked():
         assert made.structured["uri"] == link.uri and made.structured["id"] == "10"
         row = await in_db(artifact_get, saving.tenant.pk, link.uri.rpartition("/")[2])
         assert bytes(row.data) == data
+
+
+async def test_a_file_is_given_once_as_text_as_base64_or_by_the_uri_of_a_file_of_the_tenant():
+    saving, stranger = await in_db(Saving), await in_db(Saving)
+    uri = (await saving.save_file("a.zip", "application/zip", DATA)).uri
+    plain = base64.b64encode(DATA).decode()
+    assert await given_bytes(own(saving), text="grün") == "grün".encode()
+    assert await given_bytes(own(saving), content_base64=plain) == DATA
+    assert await given_bytes(own(saving), file_uri=uri) == DATA
+    with pytest.raises(NotFound, match="does not exist"):
+        await given_bytes(own(stranger), file_uri=uri)
+    for content, code in (
+        ({}, "one_content"),
+        ({"text": "x", "file_uri": uri}, "one_content"),
+        ({"text": "\ud800"}, "bad_character"),
+        ({"text": "x" * 300}, "file_too_large"),
+        ({"content_base64": plain * 2}, "file_too_large"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            await given_bytes(own(saving), max_bytes=256, **content)
+        assert caught.value.code == code
+    with pytest.raises(InvalidInput, match="more than 255 bytes"):
+        await given_bytes(own(saving), max_bytes=255, file_uri=uri)
+
+
+def own(saving):
+    return SimpleNamespace(connection=SimpleNamespace(tenant_id=saving.tenant.pk))
+
+
+def test_a_form_has_the_file_and_its_name_whatever_they_are():
+    body, kind = file_form('a"\\b.txt', b"--x\r\n\x00", {"comment": "Hi"})
+    boundary = kind.removeprefix("multipart/form-data; boundary=").encode()
+    first, second = body.split(b"--" + boundary)[1:-1]
+    assert first == b'\r\nContent-Disposition: form-data; name="comment"\r\n\r\nHi\r\n'
+    head, _, data = second.partition(b"\r\n\r\n")
+    assert b'name="file"; filename="a%22_b.txt"' in head and b"Content-Type: text/plain" in head
+    assert data == b"--x\r\n\x00\r\n"

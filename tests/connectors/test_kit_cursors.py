@@ -6,7 +6,15 @@ import pytest
 
 from connectors.calling import ConnectionRef
 from connectors.errors import InvalidInput, UpstreamError
-from connectors.kit.cursors import link_of, next_cursor, offset_after, page_of, parameter_of, position_of
+from connectors.kit.cursors import (
+    link_of,
+    next_cursor,
+    offset_after,
+    page_of,
+    parameter_of,
+    part_of,
+    position_of,
+)
 
 
 @dataclass(frozen=True)
@@ -90,3 +98,13 @@ def test_links_to_the_next_page_are_read():
     assert link_of(header, "last") is None
     assert link_of(None) is None
     assert link_of("<" * 2000) is None
+
+
+def test_a_list_that_came_whole_is_handed_out_in_pages():
+    ctx, rows = Somebody(), [{"id": number} for number in range(5)]
+    first = part_of(ctx, "list", {"of": "x"}, rows, None, 2)
+    assert (first["count"], first["total"], first["items"]) == (2, 5, rows[:2])
+    last = part_of(ctx, "list", {"of": "x"}, rows, first["next_cursor"], 3)
+    assert (last["items"], last["next_cursor"]) == (rows[2:], None)
+    with pytest.raises(InvalidInput):
+        part_of(ctx, "list", {"of": "y"}, rows, first["next_cursor"], 2)

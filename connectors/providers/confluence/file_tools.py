@@ -1,6 +1,5 @@
 """Files at pages."""
 
-import secrets
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -8,7 +7,7 @@ from pydantic import Field
 from connectors.artifacts import MAX_BYTES
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import NotFound
-from connectors.kit.attachments import Base64, FileName, file_bytes, handed_out, mime_type_of, safe_name
+from connectors.kit.attachments import Base64, FileName, file_bytes, file_form, handed_out, safe_name
 from connectors.kit.cursors import Cursor
 from connectors.kit.tidy import small, untrusted
 from connectors.providers.confluence import trim
@@ -76,7 +75,8 @@ class FileTools(ConfluenceBase):
         """Put a file at a page; one of the same name gets a new version."""
         await self.demand_page(ctx, page_id)
         name, data = safe_name(filename), file_bytes(content_base64)
-        body, content_type = _form(name, data, comment)
+        fields = {"minorEdit": "true", **({"comment": comment} if comment else {})}
+        body, content_type = file_form(name, data, fields)
         headers = {"content-type": content_type, "x-atlassian-token": "nocheck"}
         request = Request(
             "PUT", f"{V1}/content/{page_id}/child/attachment", Kind.REPEATABLE, content=body, headers=headers
@@ -93,20 +93,3 @@ class FileTools(ConfluenceBase):
                 url=trim.url_of(self.site.url, made),
             )
         )
-
-
-def _form(name: str, data: bytes, comment: str) -> tuple[bytes, str]:
-    """A form with a file (RFC 7578) and its media type; names are quoted as HTML says."""
-    boundary = secrets.token_hex(16)
-    quoted = name.replace("\\", "_").replace('"', "%22")
-    parts = [("minorEdit", b"true"), *([("comment", comment.encode())] if comment else [])]
-    lines = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n'.encode() + value + b"\r\n"
-        for field, value in parts
-    ]
-    head = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{quoted}"\r\n'
-        f"Content-Type: {mime_type_of(name)}\r\n\r\n"
-    )
-    body = b"".join(lines) + head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
-    return body, f"multipart/form-data; boundary={boundary}"
