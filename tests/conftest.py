@@ -37,6 +37,7 @@ ONE_DATABASE = (
     "tests/upstream/test_options.py",
     "tests/upstream/test_pauses.py",
     "tests/upstream/test_rules.py",
+    "tests/upstream/test_written_requests.py",
 )
 
 
