@@ -1,11 +1,13 @@
 """A goal with its plan as one text: Markdown for people, Mermaid for a picture, JSON for programs."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
-from connectors.providers.goals.models import Goal
+from connectors.providers.goals.models import Goal, Task
 from connectors.providers.goals.records import PlanTask, Scope, goal_record, progress_of, task_id, task_record
 from connectors.providers.goals.selectors import load_goal, load_plan_tasks, load_tasks, plan_record
 from connectors.providers.goals.states import State
@@ -18,7 +20,7 @@ def goal_export(scope: Scope, goal: str, form: str) -> dict[str, Any]:
     """The goal, its tasks and phases in one of the three forms."""
     row = load_goal(scope, goal)
     if form == "markdown":
-        text = as_markdown(row, load_plan_tasks(scope, row))
+        text = as_markdown(row, load_tasks(scope, row))
     elif form == "mermaid":
         text = as_mermaid(row, load_plan_tasks(scope, row))
     else:
@@ -29,8 +31,8 @@ def goal_export(scope: Scope, goal: str, form: str) -> dict[str, Any]:
     return {"goal_id": row.public_id, "format": form, "mime_type": MIME_TYPES[form], "text": text}
 
 
-def as_markdown(goal: Goal, tasks: Sequence[PlanTask]) -> str:
-    """A document with a check list per phase."""
+def as_markdown(goal: Goal, tasks: Sequence[Task]) -> str:
+    """A document with a check list per phase, each task with its links to other systems."""
     plan = plan_record(goal, tasks)
     by_id = {task.public_id: task for task in tasks}
     progress = plan["progress"]
@@ -51,15 +53,23 @@ def as_markdown(goal: Goal, tasks: Sequence[PlanTask]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _check_line(task: PlanTask) -> str:
+def _check_line(task: Task) -> str:
     notes = [] if task.status in _MARKS else [str(task.status)]
     if task.estimate is not None:
         notes.append(_hours(task.estimate))
     if task.dependencies:
         notes.append("after " + ", ".join(map(task_id, task.dependencies)))
+    notes += [_link(link) for link in task.links]
     return f"- [{_MARKS.get(State(task.status), ' ')}] {task.public_id} {task.title}" + (
         f" ({'; '.join(notes)})" if notes else ""
     )
+
+
+def _link(link: dict[str, str]) -> str:
+    """A counterpart elsewhere; neither its id nor its address ends the link early."""
+    text = re.sub(r"([\\\[\]])", r"\\\1", link["external_id"])
+    address = re.sub(r"[()<>\\]", lambda found: quote(found[0], safe=""), link["url"])
+    return f"[{text}]({address})"
 
 
 def as_mermaid(goal: Goal, tasks: Sequence[PlanTask]) -> str:

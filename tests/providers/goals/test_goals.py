@@ -230,9 +230,12 @@ async def test_a_goal_exports_as_a_check_list_a_chart_and_json(store: Store):
     goal, tasks = await store.example()
     await store.call("update_task_status", task_id=tasks["research"], status="completed")
     await store.call("update_task", task_id=tasks["design"], title='Draw "it" <b>')
+    link = {"system": "jira", "external_id": "[A](b)", "url": "https://jira.test/browse/A-1?x=(1)"}
+    await store.call("link_task", task_id=tasks["design"], **link)
     markdown = (await store.call("export_goal", goal_id=goal))["text"]
     assert "- [x] TASK-0001 Research" in markdown
     assert "## Phase 3 (in parallel)" in markdown
+    assert r"[\[A\](b)](https://jira.test/browse/A-1?x=%281%29)" in markdown
     mermaid = (await store.call("export_goal", goal_id=goal, format="mermaid"))["text"]
     assert "T1 --> T2" in mermaid
     assert 'T2["TASK-0002<br/>Draw #quot;it#quot; #lt;b#gt;"]:::ready' in mermaid
