@@ -4,6 +4,7 @@ The official client speaks to a real server with the tools that a new connection
 every id from an answer before, as a model would.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -19,7 +20,7 @@ from tests.doubles.exercised import keep
 from tests.doubles.running import serving_in_thread
 from tests.e2e.running import Place, connected
 from tests.factories import make_key, make_service_account, make_tenant, unique
-from tests.live import Live
+from tests.live import ROOT, Live
 
 pytestmark = pytest.mark.e2e
 CREDENTIALS: dict[str, dict[str, str]] = {
@@ -32,6 +33,7 @@ CREDENTIALS: dict[str, dict[str, str]] = {
         "client_secret": "sandbox-client-secret",
     },
 }
+PAGE = ROOT / "docs" / "story.md"
 ADDRESS = {"jira": "site", "confluence": "site", "github": "url", "salesforce": "url"}
 SUBTASKS = [
     {"id": "research", "description": "Ask Acme which exports they need", "estimate": "2h"},
@@ -116,6 +118,8 @@ async def test_a_goal_becomes_issues_a_branch_a_page_and_a_logged_call(server, d
     async with connected(house.place) as client:
         model = Model(client)
         told = await the_story(model)
+    page = re.findall(r"[Cc]alls `(\w+)`", PAGE.read_text())
+    assert page == list(dict.fromkeys(model.called)), "docs/story.md tells it in another order"
     await shown_in_the_systems(told, doubles)
     await found_in_the_audit(house, model.called, told)
     await hidden_from(stranger, told)
@@ -175,7 +179,7 @@ async def shown_in_the_systems(told: dict[str, Any], doubles: dict[str, Any]) ->
     operations = [hit.operation for hit in doubles["github"].operations if hit.status < 300]
     assert "git/create-ref" in operations
     page = doubles["confluence"].pages[told["page"]]
-    assert all(key in str(page) for key in (*told["keys"], told["branch"]))
+    assert all(key in str(page) for key in (*told["keys"], told["branch"], "ac:task-list"))
     activity = doubles["salesforce"].rows["Task"][told["activity"]]
     assert activity["WhatId"] == told["account"] and activity["Status"] == "Completed"
 
@@ -192,6 +196,8 @@ async def found_in_the_audit(house: House, called: list[str], told: dict[str, An
     assert {row["client_name"] for row in done} == {"mcp"}
     assert {row["connection"] for row in done} == {"goals", *DOUBLES}
     assert (await house.api("GET", ""))["name"] == house.tenant.name
+    searched = await house.api("GET", f"/audit?kind=call&search={house.agent.name}&page_size=500")
+    assert searched["results"] == found
     assert told["branch"] in next(row["arguments"] for row in done if row["name"] == "github_create_branch")
     attempts = {row["call_id"] for row in found if row["phase"] == "attempt"}
     writes = {"jira_create_issue", "github_create_branch", "confluence_create_page", "salesforce_create_activity"}  # fmt: skip
