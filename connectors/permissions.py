@@ -32,6 +32,8 @@ class ConnectionRules:
     toolsets: Mapping[str, bool] = field(default_factory=dict)
     tools: Mapping[str, bool] = field(default_factory=dict)
     seen_tools: frozenset[str] = frozenset()
+    # Tools that the connection's credential may not use, with the right each lacks ("" if unknown).
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class EndpointRules:
     deferred: bool = False
 
 
+CREDENTIAL = "credential"  # the rule that hides what a connection's credential may not use
 NO_ENDPOINTS: Mapping[str, EndpointRules] = {}
 
 
@@ -89,6 +92,11 @@ class Decision:
     def reason(self) -> str:
         """The first refusing rule's sentence, or the sentence of the grant."""
         return next((step.text for step in self.steps if not step.allowed), "Allowed by every rule.")
+
+    @property
+    def credential_lacks(self) -> bool:
+        """Whether nothing forbids it but that the connection's credential lacks a right for it."""
+        return not self.allowed and all(step.allowed or step.rule == CREDENTIAL for step in self.steps)
 
 
 def decide(
@@ -161,6 +169,10 @@ def _ground_rules(connection: ConnectionRules, subject: Subject, tenant: TenantR
         f"The connection {connection.slug} is {'enabled' if connection.enabled else 'disabled'}.",
     )
     yield switch_step(connection, subject)
+    if subject.toolset and subject.name in connection.lacking:
+        what = connection.lacking[subject.name]
+        text = f"The credential of {connection.slug} lacks {what or 'a right'}, as the connection's last test found."
+        yield Step(CREDENTIAL, False, text)
 
 
 def switch_step(connection: ConnectionRules, subject: Subject) -> Step:

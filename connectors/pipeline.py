@@ -24,7 +24,7 @@ from connectors.arguments import keyword_arguments, renamed
 from connectors.arguments import validate as validate
 from connectors.asking import CapabilityMissing, InputRequired
 from connectors.call_info import NO_INFO, CallInfo
-from connectors.catalogue import Catalogue, catalogue_of, explain, tool_subject
+from connectors.catalogue import Catalogue, catalogue_of
 from connectors.channel import Channel
 from connectors.confirming import DECLINED, REQUIRED, confirm
 from connectors.context import CallContext
@@ -32,12 +32,13 @@ from connectors.deadlines import Deadline
 from connectors.errors import ConnectorError, InternalError, NotPermitted, ServerStopping, TimedOut
 from connectors.limits import charge, give_back
 from connectors.once import once
-from connectors.recording import AUDIT_PATIENCE_S, record_cancelled, record_refused, said_of
+from connectors.recording import AUDIT_PATIENCE_S, record_cancelled, said_of
 from connectors.recording import ServiceUnavailable as ServiceUnavailable
+from connectors.refusing import refuse
 from connectors.remembering import plan_of, through, wrote
 from connectors.results import Text, ToolResult
 from connectors.shape import shape
-from connectors.snapshot import TenantSnapshot, ToolEntry, snapshot_of
+from connectors.snapshot import ToolEntry, snapshot_of
 from connectors.upstream.breaker import demand_closed
 from tenants.principals import Caller
 
@@ -79,7 +80,8 @@ async def call_tool(
         name, arguments = wrapped
     entry = own.find(name)
     if entry is None:
-        await _record_refusal(snapshot, caller, name, arguments, info)
+        if (refusal := await refuse(snapshot, caller, name, arguments, info)) is not None:
+            return error_result(refusal, info.request_id)
         if wrapped:
             return error_result(deferred.not_found(name), info.request_id)
         raise UnknownTool(name)
@@ -300,18 +302,6 @@ class _Call:
         tool = event.name if event.name in view.connector.tools else "other"
         seconds = event.duration_us / 1_000_000
         metrics.called(view.connector_slug, tool, event.outcome, event.error_type, seconds)
-
-
-async def _record_refusal(
-    snapshot: TenantSnapshot, caller: Caller, name: str, arguments: dict[str, Any], info: CallInfo
-) -> None:
-    """Write why a tool was refused, or that it does not exist."""
-    entry = snapshot.tools.get(name) or snapshot.aliases.get(name)
-    if entry is None:
-        await record_refused(caller, info, name, "", "There is no such tool.", arguments)
-        return
-    decision = explain(snapshot, caller, entry.connection, tool_subject(entry))
-    await record_refused(caller, info, entry.spec.name, entry.connection.ref.slug, decision.reason, arguments)
 
 
 def error_result(error: ConnectorError, request_id: str = "") -> ToolResult:

@@ -317,6 +317,7 @@ def connection_rules(row: Connection, switches: list[ToolSwitch]) -> ConnectionR
         toolsets={switch.toolset: switch.enabled for switch in switches if switch.toolset},
         tools={switch.tool: switch.enabled for switch in switches if switch.tool},
         seen_tools=frozenset(row.seen_tools),
+        lacking=dict(row.hidden_tools),
     )
 
 

@@ -19,6 +19,7 @@ from common.redaction import redact, redact_text
 from common.text import clean_json, clean_text
 from connectors.alerts.queueing import queue_alerts
 from connectors.base import CheckResult
+from connectors.health.lacking import keep_lacking
 from connectors.health.states import Outcome, Standing, is_alarming
 from connectors.models import Connection, HealthCheck, HealthHour, HealthState, StateChange
 from tenants.models import Tenant
@@ -29,11 +30,12 @@ JITTER: Final = 0.1  # so that connections made at once are not probed at once f
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a test found, and how long it took."""
+    """What a test found, how long it took, and which version of the connection was tested."""
 
     result: CheckResult
     outcome: Outcome
     latency_ms: int
+    version: int | None = None
 
 
 def record_check(
@@ -68,6 +70,8 @@ def record_check(
             change = _judge(connection, check, found, now)
             _plan(connection, check, now, probed=slot is not None)
         check.save(update_fields=fields)
+        if found.outcome is Outcome.OK:
+            keep_lacking(connection, found.result.details, found.version)
     if found.outcome is not Outcome.UNTOLD:
         metrics.probed(connection.connector, found.outcome is Outcome.OK)
     return change

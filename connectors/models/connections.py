@@ -56,6 +56,8 @@ class Connection(TenantModel):
     version = models.PositiveIntegerField(default=1, editable=False)
     # The tools that the connector had when it was connected: later ones that write start off.
     seen_tools = models.JSONField(default=list, editable=False)
+    # Tools that the stored credential may not use, with the right each lacks, as the last good test found.
+    hidden_tools = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(TenantModel.Meta):

@@ -57,7 +57,8 @@ async def examine(connection: Connection, caller: Caller | None = None) -> Found
         )
         personal = view.credential_mode == Connection.CredentialMode.PRINCIPAL
         result, outcome = await _checked(view.connector, context, personal)
-    return Found(result, outcome, int((time.perf_counter() - started) * 1000))
+    took_ms = int((time.perf_counter() - started) * 1000)
+    return Found(result, outcome, took_ms, view.ref.version if view else None)
 
 
 async def _checked(connector: Connector, context: CallContext, personal: bool) -> tuple[CheckResult, Outcome]:

@@ -26,6 +26,7 @@ from tenants.principals import Actor, Role
 from tenants.rules import demand
 
 PROBE_MINUTES = 5
+TESTED = ("settings", "credential_mode", "caller_token", "network")  # what a test's findings rest on
 
 
 def connection_create(
@@ -139,6 +140,8 @@ def connection_update(
         _clean(row)
         after = connection_facts(row)
         if after != before:
+            if any(after[name] != before[name] for name in TESTED):
+                row.hidden_tools = {}  # found with what was changed
             row.version += 1
             row.save()
             # What was changed is probed soon, by its new interval and with its new settings.

@@ -143,6 +143,8 @@ def _bump(connection: Connection, *, shared: bool) -> None:
     connection.version = locked(connection).version + 1
     own = Connection.objects.for_tenant(connection.tenant_id).filter(pk=connection.pk)
     own.update(version=connection.version)
-    if shared:  # the one that probes use: somebody waits to see whether it works now
+    if shared:  # the one that probes use: somebody waits to see whether it works now, and what it may do
+        connection.hidden_tools = {}
+        own.update(hidden_tools={})
         checks = HealthCheck.objects.for_tenant(connection.tenant_id).filter(connection=connection)
         checks.update(next_probe_at=None)

@@ -25,6 +25,7 @@ _PROBES = {
     f"{V2}/pages?limit=1": ("read:page:confluence", ("confluence_get_page", "confluence_ask_page")),
     f"{V1}/search?cql=type%3Dpage&limit=1": ("search:confluence", ("confluence_search",)),
 }
+_WITHOUT_SPACES = {"confluence_search", "confluence_connection_info"}
 
 
 class Confluence(
@@ -76,10 +77,10 @@ class Confluence(
             details["warnings"] = warnings
         return CheckResult(True, " ".join([f"Signed in as {name}.", *warnings]), details)
 
-    async def _missing(self, ctx: Context) -> tuple[list[str], list[str]]:
-        """Scopes that the token lacks, and the tools that need them."""
+    async def _missing(self, ctx: Context) -> tuple[list[str], dict[str, str]]:
+        """Scopes that the token lacks, and the tools that need them, each with the first that it lacks."""
         missing: list[str] = []
-        hidden: set[str] = set()
+        hidden: dict[str, str] = {}
         for path, (scope, needing) in _PROBES.items():
             try:
                 await self._send(ctx, Request("GET", path, Kind.READ))
@@ -87,8 +88,9 @@ class Confluence(
                 if error.code != "scope_missing":
                     raise
                 missing.append(scope)
-                hidden.update(needing or set(self.tools) - {"confluence_search"})
-        return missing, sorted(hidden)
+                for name in needing or sorted(set(self.tools) - _WITHOUT_SPACES):
+                    hidden.setdefault(name, scope)
+        return missing, hidden
 
     async def _unknown_spaces(self, ctx: Context) -> list[str]:
         """A warning for each space that the settings name and the account does not see."""

@@ -29,6 +29,7 @@ def health_panel(connection: Connection) -> dict[str, Any]:
         "bars": [bar(index, hour) for index, hour in enumerate(hours_of(connection, HOURS))],
         "width": HOURS * STEP,
         "height": HEIGHT,
+        "hidden": sorted(connection.hidden_tools.items()),
     }
 
 

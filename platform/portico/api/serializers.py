@@ -95,13 +95,18 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
 
     credential_set = serializers.SerializerMethodField()
     health = serializers.SerializerMethodField()
+    hidden_tools = serializers.DictField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Tools that the credential may not use, with the right that each lacks, by the last good test.",
+    )
 
     class Meta:
         model = Connection
         fields = [
             "id", "connector", "slug", "name", "settings", "credential_mode", "credential_set", "enabled",
             "read_only", "caller_token", "network", "cache", "probe_minutes", "is_primary", "version",
-            "created_at", "health",
+            "created_at", "health", "hidden_tools",
         ]  # fmt: skip
 
     def get_credential_set(self, row: Connection) -> bool:
