@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 MAX_BYTES: Final = 1_000_000
-_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=[ \t]*(.*)", re.DOTALL)
+_LINE = re.compile(r"\s*(?:(?:export|set)\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=[ \t]*(.*)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 # What sample files have where a value belongs.
 _SAMPLE = re.compile(
@@ -16,10 +16,15 @@ _SAMPLE = re.compile(
 
 @dataclass(slots=True)
 class EnvFile:
-    """A file's values by name, and the numbers of lines that are no assignment."""
+    """A file's values by name, names that stand twice, and the numbers of lines that are no assignment."""
 
     values: dict[str, str] = field(default_factory=dict, repr=False)
+    twice: list[str] = field(default_factory=list)
     odd_lines: list[int] = field(default_factory=list)
+
+    def spelled(self, name: str) -> list[str]:
+        """How the file spells a name, whose case does not count."""
+        return [found for found in self.values if found.upper() == name]
 
 
 def read_env(text: str) -> EnvFile:
@@ -38,6 +43,8 @@ def read_env(text: str) -> EnvFile:
             made.odd_lines.append(first)
             continue
         name, rest = found[1], found[2]
+        if name in made.values and name not in made.twice:
+            made.twice.append(name)
         if rest[:1] in ("'", '"', "`"):
             end = _end_of(rest)
             while end < 0 and at < len(lines):

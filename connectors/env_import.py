@@ -4,6 +4,7 @@
 connections. No value of the file is ever in what they say.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,6 +26,7 @@ from tenants.principals import Actor
 
 _HIDDEN: Final = "***"
 _SHORTEST_HIDDEN: Final = 4  # shorter values are words that sentences have anyway
+_HIDDEN_ANYWHERE: Final = 8
 
 
 @dataclass
@@ -50,10 +52,11 @@ class Planned:
 
 @dataclass
 class Report:
-    """Everything a file had: connections, names of no connector, and lines that are no assignment."""
+    """Everything a file had: connections, names of no connector, and what :class:`EnvFile` found odd."""
 
     planned: list[Planned]
     left: list[tuple[str, str]]
+    twice: list[str]
     odd_lines: list[int]
 
 
@@ -63,11 +66,13 @@ def plan(tenant: Tenant, file: EnvFile, slugs: Mapping[str, str] | None = None) 
     for one in found:
         _check(tenant, one, (slugs or {}).get(one.connector), file)
     known = {name for one in found for name, _ in (*one.took, *one.left)}
-    return Report(found, [(name, _why(name)) for name in file.values if name not in known], file.odd_lines)
+    return Report(
+        found, [(name, _why(name)) for name in file.values if name not in known], file.twice, file.odd_lines
+    )
 
 
 def _why(name: str) -> str:
-    owner = next((table.connector for table in TABLES if name.startswith(table.prefixes)), "")
+    owner = next((table.connector for table in TABLES if name.upper().startswith(table.prefixes)), "")
     return f"{owner} has no setting for it" if owner else "of none of these systems"
 
 
@@ -76,10 +81,10 @@ def _read(table: Table, file: EnvFile) -> Planned | None:
     made = Planned(table.connector)
     wins: dict[str, str] = {}
     for row in table.rows:
-        for name in row.names:
-            if name in file.values:
-                _take(made, wins, row, name, file.values[name].strip())
-    if not any(name.startswith(table.prefixes) for name, _ in (*made.took, *made.left)):
+        for known in row.names:
+            for name in file.spelled(known):
+                _take(made, wins, row, name, file.values[name].strip(), file)
+    if not any(name.upper().startswith(table.prefixes) for name, _ in (*made.took, *made.left)):
         return None
     if made.credential:
         _choose(made, table)
@@ -95,15 +100,24 @@ def _choose(made: Planned, table: Table) -> None:
     made.credential = chosen
 
 
-def _take(made: Planned, wins: dict[str, str], row: Row, name: str, value: str) -> None:
+def _take(made: Planned, wins: dict[str, str], row: Row, name: str, value: str, file: EnvFile) -> None:
     if not value:
         made.left.append((name, "empty"))
     elif row.field in wins:
-        made.left.append((name, f"{wins[row.field]} says it already"))
+        winner = wins[row.field]
+        same = _plain(file.values[winner]) == _plain(value)
+        made.left.append(
+            (name, f"{winner} says it already" if same else f"differs from {winner}, which counts")
+        )
     elif is_sample(value):
         made.left.append((name, "a sample's value, not yours"))
     else:
         _read_value(made, wins, row, name, value)
+
+
+def _plain(value: str) -> str:
+    """A value without what often differs where the same is meant."""
+    return value.strip().lower().removeprefix("https://").rstrip("/")
 
 
 def _read_value(made: Planned, wins: dict[str, str], row: Row, name: str, value: str) -> None:
@@ -232,9 +246,13 @@ def _apply(tenant: Tenant, made: Planned, actor: Actor) -> None:
 
 
 def hidden(text: str, file: EnvFile) -> str:
-    """A sentence without any value of the file: a secret may stand under any name."""
+    """A sentence without any value of the file: a secret may stand under any name.
+
+    A short value is hidden where it is a word: within longer ones the sentence has it of its own.
+    """
     for value in sorted(file.values.values(), key=len, reverse=True):
         for form in (value, repr(value)[1:-1]):
             if len(form) >= _SHORTEST_HIDDEN:
-                text = text.replace(form, _HIDDEN)
+                around = r"(?<!\w){}(?!\w)" if len(form) < _HIDDEN_ANYWHERE else "{}"
+                text = re.sub(around.format(re.escape(form)), _HIDDEN, text)
     return text

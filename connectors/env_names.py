@@ -65,7 +65,18 @@ def _seconds(value: str) -> float:
 
 
 def _milliseconds(value: str) -> int:
+    """A delay of seconds; a number that is too great for that is one of milliseconds, as some servers had it."""
+    if value.isdecimal() and 60 < int(value) <= 60_000:
+        return int(value)
     return round(_seconds(value) * 1000)
+
+
+def _key(value: str) -> str:
+    return value.upper()
+
+
+def _keys(value: str) -> list[str]:
+    return _list(value.upper())
 
 
 def _site(value: str) -> str:
@@ -183,9 +194,11 @@ TABLES: Final[tuple[Table, ...]] = (
     _atlassian(
         "jira",
         (
-            Row("settings.default_project", ("JIRA_PROJECT_KEY", "JIRA_DEFAULT_PROJECT", "JIRA_PROJECT")),
             Row(
-                "settings.projects", ("JIRA_PROJECTS_FILTER", "JIRA_PROJECTS", "JIRA_ALLOWED_PROJECTS"), _list
+                "settings.default_project", ("JIRA_PROJECT_KEY", "JIRA_DEFAULT_PROJECT", "JIRA_PROJECT"), _key
+            ),
+            Row(
+                "settings.projects", ("JIRA_PROJECTS_FILTER", "JIRA_PROJECTS", "JIRA_ALLOWED_PROJECTS"), _keys
             ),
         ),
     ),

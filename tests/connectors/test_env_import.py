@@ -94,7 +94,7 @@ def test_a_file_becomes_a_connection_and_says_by_name_what_it_took_and_left(impo
     assert row.network == {"min_interval_ms": 500}
     assert stored(row) == {"method": "api_token", "email": "ann@acme.test", "token": SECRET}
     assert "jira: created" in said
-    assert "took JIRA_HOST as site" in said and "JIRA_URL: JIRA_HOST says it already" in said
+    assert "took JIRA_HOST as site" in said and "JIRA_URL: differs from JIRA_HOST, which counts" in said
     assert "JIRA_BOARD_ID: jira has no setting for it" in said
     assert "DATABASE_URL: of none of these systems" in said
     for value in (SECRET, "ann@acme.test", "postgres", "acme.atlassian"):
@@ -326,3 +326,65 @@ def test_a_tenant_or_file_that_is_not_there_is_an_error_in_words(tmp_path):
     (tmp_path / "odd").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CommandError, match="no text in UTF-8"):
         call_command("import_env", str(tmp_path / "odd"), "--tenant", make_tenant().slug)
+
+
+MESSY = (
+    "\ufeff# of my old servers\r\n"
+    f'export JIRA_HOST="acme.atlassian.net"   # our site\r\n'
+    "  JIRA_BASE_URL = 'https://acme.atlassian.net/'\r\n"
+    "JIRA_URL=https://other.atlassian.net\r\n"
+    "set jira_email=ann@acme.test\r\n"
+    "JIRA_USERNAME=bob@acme.test\r\n"
+    f"JIRA_API_TOKEN=old-{SECRET}\r\n"
+    f'JIRA_API_TOKEN="{SECRET}" # rotated\r\n'
+    "JIRA_PROJECT_KEY=proj\r\n"
+    "JIRA_RATE_LIMIT_DELAY=500\r\n"
+    "\r\n"
+    f"GITHUB_PERSONAL_ACCESS_TOKEN='ghp_{SECRET}'\r\n"
+    "GITHUB_DEFAULT_BRANCH=main\r\n"
+    f"OPENAI_API_KEY=sk-{SECRET}\r\n"
+    f"just words {SECRET}\r\n"
+    f'NEVER_CLOSED="{SECRET}\r\n'
+    "LOG_LEVEL=debug\r\n"
+)
+
+
+@needs("jira", "github")
+def test_a_messy_file_is_read_as_its_author_meant_it_and_twice_makes_nothing_twice(tmp_path):
+    tenant, path = make_tenant(), tmp_path / "messy.env"
+    path.write_bytes(MESSY.encode())
+
+    def run() -> list[str]:
+        out = StringIO()
+        call_command("import_env", str(path), "--tenant", tenant.slug, stdout=out, no_color=True)
+        return out.getvalue().splitlines()
+
+    said = run()
+    assert SECRET not in "\n".join(said)
+    assert {"jira: created", "github: created"} < set(said)
+    assert {
+        "  left JIRA_BASE_URL: JIRA_HOST says it already",
+        "  left JIRA_URL: differs from JIRA_HOST, which counts",
+        "  left JIRA_USERNAME: differs from jira_email, which counts",
+        "  OPENAI_API_KEY: of none of these systems",
+        "  LOG_LEVEL: of none of these systems",
+        "Twice in the file, the last one counts: JIRA_API_TOKEN",
+        "No assignments: line 15, 16",
+    } < set(said)
+    row = connection_of(tenant, "jira")
+    assert row.settings["site"] == "https://acme.atlassian.net" and row.settings["default_project"] == "PROJ"
+    assert row.network == {"min_interval_ms": 500}
+    assert stored(row) == {"method": "api_token", "email": "ann@acme.test", "token": SECRET}
+    assert connection_of(tenant, "github").settings["default_branch"] == "main"
+    again = run()
+    assert {"jira: as it was", "github: as it was"} < set(again)
+    assert Connection.objects.for_tenant(tenant).count() == 2
+
+
+@needs("jira")
+def test_a_refusal_names_the_field_whole_and_says_that_nothing_was_taken(imported):
+    said, refused = imported(
+        make_tenant(), JIRA.replace("=PROJ", "=proj") + "JIRA_PROJECTS=proj ect\nA=proj\n"
+    )
+    assert refused and "jira: refused" in said and "projects" in said
+    assert "  read JIRA_HOST as site" in said and "took" not in said

@@ -51,6 +51,8 @@ class Command(BaseCommand):
         if report.left:
             self.stdout.write("Left:")
             self._pairs(report.left)
+        if report.twice:
+            self.stdout.write(f"Twice in the file, the last one counts: {', '.join(report.twice)}")
         if report.odd_lines:
             self.stdout.write(f"No assignments: line {', '.join(map(str, report.odd_lines))}")
         if any(made.action == "refused" for made in report.planned):
@@ -63,8 +65,9 @@ class Command(BaseCommand):
         self.stdout.write(
             style(f"{made.connector}{slug}: {done}{': ' if made.problem else ''}{made.problem}")
         )
+        read = "read" if made.action == "refused" else "took"
         for name, field in made.took:
-            self.stdout.write(f"  took {name} as {field}")
+            self.stdout.write(f"  {read} {name} as {field}")
         for warning in made.warnings:
             self.stdout.write(self.style.WARNING(f"  warning: {warning}"))
         self._pairs(made.left, "  left ")
