@@ -11,21 +11,26 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from connectors.atlassian.sending import AtlassianConnector
-from connectors.atlassian.site import Product
+from connectors.atlassian import errors
+from connectors.atlassian.auth import CLOUD, Signed
+from connectors.atlassian.sending import AtlassianConnector, Place
+from connectors.atlassian.site import Product, Site
 from connectors.base import ConnectionRef, Context
 from connectors.errors import InvalidInput, NotFound, NotPermitted
 from connectors.kit.cursors import Page, next_cursor, page_of, parameter_of, position_of
+from connectors.providers.confluence.data_center import DataCenter
 from connectors.providers.confluence.markup import to_markdown, to_storage
 from connectors.providers.confluence.settings import ConfluenceSettings
 from connectors.providers.confluence.trim import storage_of
-from connectors.upstream.client import Request
+from connectors.upstream.answers import Answer
+from connectors.upstream.client import Request, client_of
 from connectors.upstream.retry import Kind
 
 V2: Final = "wiki/api/v2"
 V1: Final = "wiki/rest/api"
 KNOWN_S: Final = 300.0  # a space's id is believed to be its key's so long
 MOST_KNOWN: Final = 512
+DATA_CENTER: Final = "data center"  # the way of a place that is no Cloud
 LONG: Final = 50_000  # characters that are converted beside the loop
 _PAGE_ID: Final = re.compile(r"/pages/(?:edit-v2/)?(\d{1,19})(?:/|$)|[?&]pageId=(\d{1,19})(?:&|$)")
 
@@ -49,6 +54,44 @@ class ConfluenceBase(AtlassianConnector):
         super().__init__(connection, settings)
         self._known: OrderedDict[tuple[str, str], tuple[Space, float]] = OrderedDict()
         self.allowed = {key.casefold() for key in self.settings.spaces}
+
+    # Where it is
+
+    @property
+    def site(self) -> Site:
+        """The installation that this connection is to."""
+        return Site(self.settings.site, self.settings.deployment != "data_center")
+
+    async def on_data_center(self, ctx: Context) -> bool:
+        """Whether this call is to a Data Center."""
+        return (await self.place(ctx)).way == DATA_CENTER
+
+    async def _find(self, ctx: Context, credential: dict[str, Any], auth: Signed) -> Place:
+        """As for Cloud, unless the settings or the way to sign in say that this is a Data Center."""
+        told, method = self.settings.deployment, credential.get("method", "api_token")
+        if told == "cloud" or (told == "auto" and method in CLOUD):
+            return await super()._find(ctx, credential, auth)
+        for path in ("", "/wiki"):  # where Data Centers usually are, beside the path in the settings
+            request = Request(
+                "GET", "rest/api/user/current", Kind.READ, accept=frozenset({401, 403, 404}), explain=errors.explain
+            )  # fmt: skip
+            answer = await client_of(self.connection, f"{self.site.url}{path}").send(ctx, request, auth)
+            if answer.status == 401:
+                raise errors.refused(answer)
+            if answer.status != 404:
+                return self._keep(ctx, Place(f"{self.site.url}{path}", DATA_CENTER))
+        raise NotFound(
+            f"There is no Confluence Data Center at {self.site.url}.",
+            code="no_data_center",
+            hint="An admin checks the site's address, with the path that Confluence has there.",
+        )
+
+    async def _send(self, ctx: Context, request: Request) -> Answer:
+        """Send a request of Cloud's API; to a Data Center it is said in its own."""
+        if not await self.on_data_center(ctx):
+            return await super()._send(ctx, request)
+        send, root = super()._send, (await self.place(ctx)).base_url
+        return await DataCenter(lambda asked: send(ctx, asked), root, request).send()
 
     async def _get(self, ctx: Context, path: str, **params: Any) -> Any:
         """A read; parameters that are None are left out, underscores in their names are hyphens."""
@@ -100,7 +143,7 @@ class ConfluenceBase(AtlassianConnector):
         """The space of an id, allowed or not."""
         if known := self._recall(ctx, f"id:{id}"):
             return known
-        if not id.isdecimal():
+        if not id:
             raise NotFound("The page is in no space.")
         return self._learn(ctx, await self._get(ctx, f"{V2}/spaces/{id}"))
 
@@ -130,9 +173,9 @@ class ConfluenceBase(AtlassianConnector):
         except NotFound as error:
             error.hint = "confluence_search finds pages; a page's id stands in its address after /pages/."
             raise
-        space = await self.space_of_id(ctx, str(told.get("spaceId") or ""))
-        self.demand_allowed(space.key)
-        return {**told, "space_key": space.key}
+        key = told.get("spaceKey") or (await self.space_of_id(ctx, str(told.get("spaceId") or ""))).key
+        self.demand_allowed(key)
+        return {**told, "space_key": key}
 
     async def demand_page(self, ctx: Context, page_id: str) -> None:
         """Raise NotPermitted where a page is not within the allowed spaces; asks only where there are such."""

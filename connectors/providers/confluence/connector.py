@@ -1,12 +1,13 @@
-"""Confluence Cloud: one site, its spaces and pages."""
+"""Confluence, Cloud or Data Center: one site, its spaces and pages."""
 
 from typing import Any
 
 from connectors.atlassian.auth import days_left, warnings_of
 from connectors.base import CheckResult, Context
 from connectors.errors import ConnectorError
-from connectors.providers.confluence.base import V1, V2
+from connectors.providers.confluence.base import DATA_CENTER
 from connectors.providers.confluence.comment_tools import CommentTools
+from connectors.providers.confluence.data_center import LACKING
 from connectors.providers.confluence.file_tools import FileTools
 from connectors.providers.confluence.guides import Guides
 from connectors.providers.confluence.history_tools import HistoryTools
@@ -14,18 +15,11 @@ from connectors.providers.confluence.label_tools import LabelTools
 from connectors.providers.confluence.managing_tools import ManagingTools
 from connectors.providers.confluence.people_tools import PeopleTools
 from connectors.providers.confluence.reading_tools import ReadingTools
+from connectors.providers.confluence.rights import Rights
 from connectors.providers.confluence.tree_tools import TreeTools
 from connectors.providers.confluence.writing_tools import WritingTools
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
-
-# What is asked in a test, and which tools are of no use where it is refused.
-_PROBES = {
-    f"{V2}/spaces?limit=1": ("read:space:confluence", None),
-    f"{V2}/pages?limit=1": ("read:page:confluence", ("confluence_get_page", "confluence_ask_page")),
-    f"{V1}/search?cql=type%3Dpage&limit=1": ("search:confluence", ("confluence_search",)),
-}
-_WITHOUT_SPACES = {"confluence_search", "confluence_connection_info"}
 
 
 class Confluence(
@@ -38,13 +32,14 @@ class Confluence(
     FileTools,
     ManagingTools,
     PeopleTools,
+    Rights,
     Guides,
 ):
-    """Confluence Cloud."""
+    """Confluence Cloud, or Confluence Data Center."""
 
     slug = "confluence"
     title = "Confluence"
-    description = "Pages of a Confluence Cloud site: search, read, write, comment, as Markdown."
+    description = "Pages of Confluence, Cloud or Data Center: search, read, write, comment, as Markdown."
     icon = "article"
     instructions = (
         "Search with confluence_search, read with confluence_get_page (long pages: confluence_ask_page). Pages are "
@@ -61,14 +56,11 @@ class Confluence(
         me = answer.json()
         name = str(me.get("displayName") or me.get("publicName") or me.get("accountId") or "an account")
         details: dict[str, Any] = {"account": name, "account_id": me.get("accountId"), "way": place.way}
-        missing, hidden = await self._missing(ctx)
-        warnings = warnings_of(credential)
+        warnings = warnings_of(credential) if place.way != DATA_CENTER else []
         if self.settings.spaces:
             warnings += await self._unknown_spaces(ctx)
-        if missing:
-            details["missing_scopes"] = missing
+        if hidden := await self._hidden(ctx, place.way, details, warnings):
             details["hidden_tools"] = hidden
-            warnings.append(f"The token lacks {', '.join(missing)}.")
         if (days := days_left(credential)) is not None:
             details["token_days_left"] = days
         if (quota := answer.quota) is not None:
@@ -77,20 +69,22 @@ class Confluence(
             details["warnings"] = warnings
         return CheckResult(True, " ".join([f"Signed in as {name}.", *warnings]), details)
 
-    async def _missing(self, ctx: Context) -> tuple[list[str], dict[str, str]]:
-        """Scopes that the token lacks, and the tools that need them, each with the first that it lacks."""
-        missing: list[str] = []
-        hidden: dict[str, str] = {}
-        for path, (scope, needing) in _PROBES.items():
-            try:
-                await self._send(ctx, Request("GET", path, Kind.READ))
-            except ConnectorError as error:
-                if error.code != "scope_missing":
-                    raise
-                missing.append(scope)
-                for name in needing or sorted(set(self.tools) - _WITHOUT_SPACES):
-                    hidden.setdefault(name, scope)
-        return missing, hidden
+    async def _hidden(
+        self, ctx: Context, way: str, details: dict[str, Any], warnings: list[str]
+    ) -> dict[str, str]:
+        """The tools that do not work here, each with what it lacks; the rest goes to details and warnings."""
+        if way == DATA_CENTER:
+            return dict.fromkeys(LACKING, "Confluence Cloud")
+        scopes = await self.missing_scopes(ctx) if way == "gateway" else []
+        names = [probe.scope for probe in scopes]
+        if names:
+            details["missing_scopes"] = names
+            warnings.append(f"The token lacks {', '.join(names)}.")
+        rights = [] if "read:space:confluence" in names else await self.missing_rights(ctx)
+        if rights:
+            details["missing_rights"] = [f"{operation} {target}" for operation, target in rights]
+            warnings.append(f"The account may not {', '.join(details['missing_rights'])} in these spaces.")
+        return self.tools_without(scopes, rights)
 
     async def _unknown_spaces(self, ctx: Context) -> list[str]:
         """A warning for each space that the settings name and the account does not see."""

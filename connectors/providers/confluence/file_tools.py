@@ -79,8 +79,9 @@ class FileTools(ConfluenceBase):
         body, content_type = file_form(name, data, fields)
         headers = {"content-type": content_type, "x-atlassian-token": "nocheck"}
         request = Request(
-            "PUT", f"{V1}/content/{page_id}/child/attachment", Kind.REPEATABLE, content=body, headers=headers
-        )
+            "PUT", f"{V1}/content/{page_id}/child/attachment", Kind.REPEATABLE, content=body, headers=headers,
+            params={"filename": name} if await self.on_data_center(ctx) else None,
+        )  # fmt: skip
         told = await self._json(ctx, request)
         made: dict[str, Any] = next(iter(told.get("results") or []), {})
         return untrusted(

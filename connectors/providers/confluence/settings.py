@@ -1,7 +1,7 @@
 """The settings of a Confluence connection."""
 
 import re
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -17,7 +17,13 @@ class ConfluenceSettings(BaseModel):
     site: str = Field(
         title="Site",
         max_length=500,
-        description="Its address, such as https://your-company.atlassian.net. Confluence Cloud.",
+        description="Its address: https://your-company.atlassian.net, or your Data Center's with its path.",
+    )
+    deployment: Literal["auto", "cloud", "data_center"] = Field(
+        default="auto",
+        title="Kind",
+        description="auto: Data Center where the connection signs in with a personal access token or a password, "
+        "else Cloud. Callers' own tokens to a Data Center need data_center.",
     )
     spaces: list[str] = Field(
         default=[],

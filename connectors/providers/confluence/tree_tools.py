@@ -54,12 +54,12 @@ class TreeTools(ConfluenceBase):
         await self.demand_page(ctx, page_id)
         told = await self._get(ctx, f"{V2}/pages/{page_id}/ancestors", limit=100)
         rows = told.get("results") or []
-        ids = [str(row["id"]) for row in rows if row.get("type", "page") == "page"]
+        ids = [str(row["id"]) for row in rows if row.get("type", "page") == "page" and not row.get("title")]
         titles = await self._titles(ctx, ids) if ids else {}
         items = [
             small(
                 id=str(row["id"]),
-                title=titles.get(str(row["id"])),
+                title=row.get("title") or titles.get(str(row["id"])),
                 type=_kind(row),
                 url=self._address(str(row["id"]), row),
             )

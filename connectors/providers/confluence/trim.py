@@ -22,6 +22,8 @@ def url_of(site: str, record: dict[str, Any]) -> str:
     link = str(
         (record.get("_links") or {}).get("webui") or record.get("webuiLink") or record.get("url") or ""
     )
+    if link.startswith(f"{site}/"):
+        return link  # a Data Center's, made whole
     if not link.startswith("/"):
         return ""
     return f"{site}{'' if link.startswith('/wiki/') else '/wiki'}{link}"

@@ -79,6 +79,7 @@ class WritingTools(ConfluenceBase):
         title: Title | None = None,
         version: Version | None = None,
         message: Message = "",
+        minor: Annotated[bool, Field(description="Tell no watchers (Data Center only).")] = False,
         format: ContentFormat = "markdown",
     ) -> ToolResult:
         """Replace all of a page's content, its title, or both. confluence_update_page_section changes a part."""
@@ -86,7 +87,9 @@ class WritingTools(ConfluenceBase):
             raise InvalidInput("Give content, title or both.")
         page = await self.page(ctx, page_id)
         storage = trim.storage_of(page) if content is None else await storage_from(content, format)
-        return await self._store(ctx, page, storage, version=version, title=title, message=message)
+        return await self._store(
+            ctx, page, storage, version=version, title=title, message=message, minor=minor
+        )
 
     @tool(
         title="Update a section of a page", hint="I", toolset="write", open_world=True,
@@ -135,7 +138,7 @@ class WritingTools(ConfluenceBase):
 
     async def _store(
         self, ctx: Context, page: dict[str, Any], storage: str, *,
-        version: int | None = None, title: str | None = None, message: str = "",
+        version: int | None = None, title: str | None = None, message: str = "", minor: bool = False,
     ) -> ToolResult:  # fmt: skip
         """Store a page's next version. Raises Conflict where somebody else was faster."""
         now = trim.version_of(page)
@@ -144,6 +147,8 @@ class WritingTools(ConfluenceBase):
         number: dict[str, Any] = {"number": now + 1}
         if message:
             number["message"] = message
+        if minor and await self.on_data_center(ctx):
+            number["minorEdit"] = True
         body = {
             "id": str(page["id"]), "status": "draft" if page.get("status") == "draft" else "current",
             "title": title or page["title"], "body": body_of(storage), "version": number,
@@ -156,7 +161,10 @@ class WritingTools(ConfluenceBase):
             raise _newer(page, error.message) from None
         except InvalidInput as error:
             raise _taken(error, title or "", page["space_key"]) from None
-        return untrusted(trim.page(self.site.url, told, page["space_key"]))
+        made = trim.page(self.site.url, told, page["space_key"])
+        if minor and "minorEdit" not in number:
+            made["note"] = "Confluence Cloud's API knows no minor changes: watchers are told of this one."
+        return untrusted(made)
 
 
 def _section(sections: list[Section], heading: str) -> Section:

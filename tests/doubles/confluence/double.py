@@ -41,6 +41,7 @@ class Pages(Atlassian):
         for key, name in (("DOCS", "Documentation"), ("TEAM", "Team")):
             id = self.fresh_id()
             self.spaces[id] = {"id": id, "key": key, "name": name, "created": now().strftime(_MOMENT)}
+        self.forbidden: set[tuple[str, str, str]] = set()  # a space's key, an operation, its target
         self.pages: dict[str, dict[str, Any]] = {}
         docs, team = self.spaces
         home = self.make_page(docs, "Documentation home", "<p>Everything is written down here.</p>", None)
@@ -146,6 +147,16 @@ class Pages(Atlassian):
         if request.parameters["id"] not in self.spaces:
             raise refuse(404, "Not Found")
         return self.told_space(request, self.spaces[request.parameters["id"]])
+
+    @route("GET", V2 + "/spaces/{id}/operations", scopes=("read:space:confluence",))
+    def space_operations(self, request: Request) -> Any:
+        if request.parameters["id"] not in self.spaces:
+            raise refuse(404, "Not Found")
+        key = self.spaces[request.parameters["id"]]["key"]
+        every = [("read", "space"), ("create", "page"), ("create", "blogpost"), ("create", "comment"),
+                 ("create", "attachment"), ("delete", "page")]  # fmt: skip
+        rows = [one for one in every if (key, *one) not in self.forbidden]
+        return {"operations": [{"operation": operation, "targetType": target} for operation, target in rows]}
 
     @route("GET", V2 + "/spaces/{id}/pages", scopes=READ)
     def space_pages(self, request: Request) -> Any:

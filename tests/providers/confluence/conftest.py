@@ -11,12 +11,16 @@ from connectors.providers.confluence.connector import Confluence as Connector
 from connectors.services import credential_set, switch_set
 from connectors.upstream import retry
 from tests.doubles.confluence import Confluence
+from tests.doubles.confluence.data_center import DataCenter
 from tests.doubles.fixtures import double_fixture
 from tests.factories import SYSTEM, make_connection
 from tests.mcp_endpoint.speak import Place, by_door, make_place, modern
 
 confluence = double_fixture(Confluence, check_answers=True)
+server = double_fixture(DataCenter)
 ADA = {"method": "api_token", "email": "ada@example.com", "token": "sandbox-confluence-token"}
+PAT = {"method": "personal_access_token", "token": "sandbox-pat"}
+PASSWORD = {"method": "password", "email": "ada", "token": "sandbox-password"}
 BO = {"method": "api_token", "email": "bo@example.com", "token": "sandbox-confluence-reader"}
 
 
@@ -81,3 +85,18 @@ async def fenced(desk):
 def pages(confluence):
     """The double's pages by title."""
     return lambda title: next(row for row in confluence.pages.values() if row["title"] == title)
+
+
+@pytest.fixture
+def at_server(server):
+    """As ``desk``, for a Data Center that Ada signs in to with a personal access token."""
+
+    async def making(values: dict[str, Any] = PAT, **options: Any) -> Desk:
+        return await in_db(_desk, f"{server.url}{server.context}", values, options)
+
+    return making
+
+
+@pytest.fixture
+async def there(at_server):
+    return await at_server()
