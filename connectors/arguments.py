@@ -18,12 +18,43 @@ def renamed(entry: ToolEntry, arguments: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+def without_nulls(spec: ToolSpec, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments without optional ones that are null where the schema knows no null: as if left out.
+
+    Many models write every argument of a schema, and null for those that they do not use.
+    """
+    known, required = spec.input_schema["properties"], spec.input_schema.get("required", ())
+    return {
+        name: value
+        for name, value in arguments.items()
+        if value is not None or name in required or name not in known or _takes_null(known[name])
+    }
+
+
+def _takes_null(schema: Any) -> bool:
+    """Whether a property's schema may have null for a value; where it cannot be told, it may."""
+    if not isinstance(schema, dict) or "$ref" in schema or "const" in schema:
+        return True
+    if any(_takes_null(one) for word in ("anyOf", "oneOf") for one in schema.get(word, ())):
+        return True
+    if "enum" in schema:
+        return None in schema["enum"]
+    kinds = schema.get("type")
+    if kinds is None:
+        return "anyOf" not in schema and "oneOf" not in schema
+    return "null" in ([kinds] if isinstance(kinds, str) else kinds)
+
+
 def validate(entry: ToolEntry, arguments: dict[str, Any]) -> None:
     """Check arguments against the tool's JSON Schema. Raises InvalidInput naming each problem."""
     spec = entry.spec
     try:
         if entry.validator.is_valid(arguments):
             return
+        if None in arguments.values():
+            arguments = without_nulls(spec, arguments)
+            if entry.validator.is_valid(arguments):
+                return
         problems = problems_of(entry.validator, spec.input_schema, arguments, spec.secret_arguments)
     except (ValueError, RecursionError):  # the validator goes down some 250 levels
         problems = [{"path": "", "message": "They are nested too deeply."}]

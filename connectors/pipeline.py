@@ -20,7 +20,7 @@ from audit.services import event_of, record
 from common import metrics, tracing
 from common.writer import QueueFullError, WriterUnavailableError, writer
 from connectors import deferred
-from connectors.arguments import keyword_arguments, renamed
+from connectors.arguments import keyword_arguments, renamed, without_nulls
 from connectors.arguments import validate as validate
 from connectors.asking import CapabilityMissing, InputRequired
 from connectors.call_info import NO_INFO, CallInfo
@@ -115,6 +115,8 @@ class _Call:
     def __init__(self, caller: Caller, entry: ToolEntry, arguments: dict[str, Any], info: CallInfo) -> None:
         if entry.connection.connector.argument_aliases:
             arguments = renamed(entry, arguments)
+        if None in arguments.values():
+            arguments = without_nulls(entry.spec, arguments)
         self.caller = caller
         self.entry = entry
         self.arguments = arguments
