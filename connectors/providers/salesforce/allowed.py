@@ -96,6 +96,15 @@ class Allowed:
                 hint=f"Its objects are: {listed}. An admin changes them on the connection's page.",
             )
 
+    def demand_none(self, why: str) -> None:
+        """Raise NotPermitted where there is a list, for what no list can be held against."""
+        if self._names:
+            raise NotPermitted(
+                f"This connection is for some objects alone, and {why}.",
+                code="all_objects_needed",
+                hint="An admin connects the org once more without a list of objects for this.",
+            )
+
     async def demand_query(self, query: str, describe: Describe) -> None:
         """Raise NotPermitted or InvalidInput unless all that a query touches is in the list."""
         if not self._names:

@@ -12,17 +12,30 @@ from connectors.providers.salesforce.activity_tools import ActivityTools
 from connectors.providers.salesforce.base import part
 from connectors.providers.salesforce.bulk_tools import BulkTools
 from connectors.providers.salesforce.credentials import SOAP_ENDS
+from connectors.providers.salesforce.file_tools import FileTools
+from connectors.providers.salesforce.flow_tools import FlowTools
 from connectors.providers.salesforce.object_queries import ObjectQueries
 from connectors.providers.salesforce.object_tools import ObjectTools
 from connectors.providers.salesforce.query_tools import QueryTools
 from connectors.providers.salesforce.record_tools import RecordTools
+from connectors.providers.salesforce.report_tools import ReportTools
 from connectors.providers.salesforce.types import ID, NAME
 from connectors.results import Text
 
 Wanted = Annotated[str, Field(min_length=1, max_length=200, description="A name, part of one, or an id.")]
 
 
-class Salesforce(QueryTools, ObjectQueries, RecordTools, ActivityTools, BulkTools, ObjectTools):
+class Salesforce(
+    QueryTools,
+    ObjectQueries,
+    RecordTools,
+    ActivityTools,
+    BulkTools,
+    ObjectTools,
+    ReportTools,
+    FileTools,
+    FlowTools,
+):
     """An org of Salesforce, for its tenant."""
 
     version = "1"
@@ -47,22 +60,32 @@ class Salesforce(QueryTools, ObjectQueries, RecordTools, ActivityTools, BulkTool
         return CheckResult(True, said, {**about, **({"hidden_tools": hidden} if hidden else {})})
 
     @resource(
-        "salesforce://sobjects/{type}/schema",
+        "salesforce://{connection}/sobjects/{type}/schema",
         title="An object's fields",
         complete={"type": "complete_object"},
     )
-    async def object_schema(self, ctx: Context, type: str) -> dict[str, Any]:
+    async def object_schema(self, ctx: Context, connection: str, type: str) -> dict[str, Any]:
         """The fields, picklist values and relationships of an object."""
+        self._demand_slug(connection)
         return await self.salesforce_get_record_fields(ctx, _name(type))
 
-    @resource("salesforce://records/{type}/{id}", title="A record", complete={"type": "complete_object"})
-    async def record_resource(self, ctx: Context, type: str, id: str) -> dict[str, Any]:
+    @resource(
+        "salesforce://{connection}/records/{type}/{id}",
+        title="A record",
+        complete={"type": "complete_object"},
+    )
+    async def record_resource(self, ctx: Context, connection: str, type: str, id: str) -> dict[str, Any]:
         """A record with all its fields that have a value."""
+        self._demand_slug(connection)
         self.allowed.demand(_name(type))
         if not re.fullmatch(ID, id):
             raise NotFound("This is no id of Salesforce.", hint="It has 15 or 18 characters.")
         row, instance = await self._get(ctx, f"sobjects/{part(type)}/{part(id)}")
-        return trim.record(row, instance, text_limit=20_000)
+        return trim.whole(row, instance)
+
+    def _demand_slug(self, connection: str) -> None:
+        if connection != self.connection.slug:
+            raise NotFound(f"This connection is called {self.connection.slug}.")
 
     async def complete_object(self, ctx: Context, value: str, arguments: dict[str, str]) -> list[str]:
         """API names of objects that have what was typed in them."""

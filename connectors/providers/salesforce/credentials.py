@@ -97,7 +97,10 @@ class Credentials(BaseModel):
     access_token: SecretStr | None = Field(
         None, description="For access_token: a session for trying things out; it ends after about two hours."
     )
-    password: SecretStr | None = Field(None, description="For password: with or without a client id.")
+    password: SecretStr | None = Field(
+        None,
+        description=f"For password, with or without a client id. Without one this way ends with {SOAP_ENDS}.",
+    )
     security_token: SecretStr | None = Field(
         None, description="For password: avatar > Settings > Reset My Security Token; it comes by e-mail."
     )

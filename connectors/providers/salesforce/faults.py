@@ -19,6 +19,9 @@ from connectors.upstream.answers import Answer
 
 LOCKED: Final = "UNABLE_TO_LOCK_ROW"
 LIMIT: Final = "REQUEST_LIMIT_EXCEEDED"
+CHANGED: Final = (
+    "Read it again with salesforce_get_record, and repeat the change with the LastModifiedDate it has now."
+)
 _FIELDS_HINT: Final = "salesforce_get_record_fields lists the object's fields; custom ones end with __c."
 _REQUIRED_HINT: Final = "Add the named fields; salesforce_get_record_fields(only='required') lists them."
 _PICKLIST_HINT: Final = "salesforce_get_record_fields shows the picklist's values."
@@ -47,11 +50,13 @@ _CODES: Final[dict[str, tuple[type[ConnectorError], str]]] = {
     "INSUFFICIENT_ACCESS": (NotPermitted, "The user of the connection lacks the right; an admin of the org gives it."),
     "INSUFFICIENT_ACCESS_OR_READONLY": (NotPermitted, "The user of the connection may not change this record."),
     "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": (NotPermitted, "The user may not use a record referred to."),
+    "FORBIDDEN": (NotPermitted, "The user of the connection lacks the right; an admin of the org gives it."),
     "API_DISABLED_FOR_ORG": (NotPermitted, "This edition of Salesforce has no API, or the user lacks API Enabled."),
     "INVALID_SESSION_ID": (AuthenticationFailed, ""),
     "DUPLICATES_DETECTED": (Conflict, "A record like it exists: find it with salesforce_search and change that one."),
     "DUPLICATE_VALUE": (Conflict, "Another record has this unique value; salesforce_upsert_record changes that one."),
     "DELETE_FAILED": (Conflict, "Other records depend on it: salesforce_get_related_records finds them."),
+    "PRECONDITION_FAILED": (Conflict, CHANGED),
     LOCKED: (Conflict, "Another change holds the record: try again in a moment."),
     "QUERY_TIMEOUT": (TimedOut, "Narrow the condition down to indexed fields such as Id, Name or CreatedDate."),
 }  # fmt: skip
@@ -63,8 +68,12 @@ def faults_of(answer: Answer) -> list[dict[str, Any]]:
         said = answer.json()
     except UpstreamError:
         return []
-    rows = said if isinstance(said, list) else [said]
-    return [row for row in rows if isinstance(row, dict) and (row.get("errorCode") or row.get("message"))]
+    rows = [row for row in (said if isinstance(said, list) else [said]) if isinstance(row, dict)]
+    inner = [  # an action says of each of its inputs what was wrong with it
+        error for row in rows if row.get("isSuccess") is False
+        for error in row.get("errors") or () if isinstance(error, dict)
+    ]  # fmt: skip
+    return inner or [row for row in rows if row.get("errorCode") or row.get("message")]
 
 
 def is_before_commit(answer: Answer) -> bool:
@@ -97,10 +106,15 @@ class Said:
     def refined(self, error: ConnectorError) -> ConnectorError:
         """The error that fits Salesforce's code, with the next useful step."""
         if not self._faults:
+            error.hint = CHANGED if error.upstream_status == 412 else error.hint
             return error
         fault = self._faults[0]
         return error_for(
-            str(fault.get("errorCode") or ""), error.message, error, advise=self._advise, fault=fault
+            str(fault.get("errorCode") or fault.get("statusCode") or ""),
+            error.message,
+            error,
+            advise=self._advise,
+            fault=fault,
         )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from connectors.base import Context, tool
-from connectors.errors import ConnectorError, NotFound, NotPermitted
+from connectors.errors import ConnectorError, InvalidInput, NotFound, NotPermitted
 from connectors.kit.cursors import next_cursor, page_of, position_of
 from connectors.kit.tidy import small
 from connectors.providers.salesforce import trim
@@ -113,7 +113,9 @@ class ObjectTools(SalesforceBase):
             )
         return {"limits": limits}
 
-    @tool(title="About the connection", hint="R", open_world=True, required=True)
+    @tool(
+        title="About the connection", hint="R", open_world=True, required=True, aliases=("salesforce_health",)
+    )
     async def salesforce_connection_info(self, ctx: Context) -> dict[str, Any]:
         """Who the connection signs in as, in which org, and how many requests are left."""
         return await self.about(ctx)
@@ -135,7 +137,7 @@ class ObjectTools(SalesforceBase):
         )  # fmt: skip
 
     async def _who(self, ctx: Context) -> tuple[dict[str, Any], str]:
-        """The user of the session; where the app's scopes hide it, what its ids tell."""
+        """The user of the session; where the app's scopes hide it, by the ids that the API's root tells."""
         try:
             answer, instance = await self._get(ctx, "services/oauth2/userinfo", data=False)
             return small(
@@ -145,7 +147,17 @@ class ObjectTools(SalesforceBase):
         except (NotPermitted, NotFound):
             root, instance = await self._get(ctx, "")
         org, _, user = str(root.get("identity", "")).rpartition("/id/")[2].partition("/")
-        return small(user_id=user, organization_id=org), instance
+        try:
+            row, _ = (
+                await self._get(ctx, f"sobjects/User/{part(user)}", {"fields": "Name,Username"})
+                if user
+                else ({}, "")
+            )
+        except (NotPermitted, NotFound, InvalidInput):  # then it has no name here
+            row = {}
+        return small(
+            user=row.get("Username"), name=row.get("Name"), user_id=user, organization_id=org
+        ), instance  # fmt: skip
 
     async def missing_rights(self, ctx: Context) -> dict[str, list[str]]:
         """Tools that will not work for want of a right, with the object that is missing; empty if unknown."""
@@ -161,8 +173,10 @@ class ObjectTools(SalesforceBase):
                 for object, right in needs
                 if not self.allowed.has(object) or not rights.get(object, {}).get(right)
             ]
-            if lacking:
+            if len(lacking) == len(needs) or (lacking and tool_name not in _ONE_IS_ENOUGH):
                 missing[tool_name] = lacking
+        if self.allowed:
+            missing |= {name: ["all objects"] for name in _NEED_ALL}
         return missing
 
 
@@ -178,9 +192,15 @@ _NEEDS: dict[str, tuple[tuple[str, str], ...]] = {
         )
     },
     "salesforce_query_activities": (("Task", "queryable"), ("Event", "queryable")),
-    "salesforce_create_activity": (("Task", "createable"),),
-    "salesforce_delete_activity": (("Task", "deletable"),),
+    "salesforce_create_activity": (("Task", "createable"), ("Event", "createable")),
+    "salesforce_delete_activity": (("Task", "deletable"), ("Event", "deletable")),
+    "salesforce_upload_file": (("ContentVersion", "createable"),),
+    "salesforce_list_reports": (("Report", "queryable"),),
+    "salesforce_run_report": (("Report", "queryable"),),
 }
+# They work with tasks, or with events, alone.
+_ONE_IS_ENOUGH = ("salesforce_query_activities", "salesforce_create_activity", "salesforce_delete_activity")
+_NEED_ALL = ("salesforce_list_reports", "salesforce_run_report", "salesforce_run_flow")
 
 
 def _is_wanted(field: dict[str, Any], only: str) -> bool:

@@ -51,7 +51,8 @@ class RecordTools(PagedBase):
                 "Several records have this value.", code="several_records", details={"ids": ids},
                 hint="Read one of them with salesforce_get_record.",
             )  # fmt: skip
-        return untrusted(trim.record(found, instance, text_limit=20_000))
+        made = trim.record(found, instance, text_limit=20_000) if fields else trim.whole(found, instance)
+        return untrusted(made)
 
     @tool(title="Get related records", hint="R", open_world=True, cache="S")
     async def salesforce_get_related_records(

@@ -1,11 +1,15 @@
 """Salesforce's records made small: no attributes, no nulls, a link to each, people as {id, name}."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from connectors.kit.tidy import person, tidy
 
 _PEOPLE: Final = frozenset({"Owner", "CreatedBy", "LastModifiedBy"})
+_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.000\+0000")
+# What a whole record has that nobody asked for: pictures, stamps of the system's own or of the one who looks.
+_NOISE: Final = frozenset({"PhotoUrl", "SystemModstamp", "LastViewedDate", "LastReferencedDate"})
 
 
 def record(row: Mapping[str, Any], instance: str, *, text_limit: int = 4000) -> dict[str, Any]:
@@ -14,6 +18,28 @@ def record(row: Mapping[str, Any], instance: str, *, text_limit: int = 4000) -> 
     if isinstance(id := row.get("Id"), str):
         made["url"] = f"{instance}/{id}"
     return dict(made)
+
+
+def whole(row: Mapping[str, Any], instance: str, *, text_limit: int = 20_000) -> dict[str, Any]:
+    """A record of which nobody said what to read: what stands in it twice is left out."""
+    shown = {
+        name: value
+        for name, value in row.items()
+        if name not in _NOISE
+        and not (name == "IsDeleted" and value is False)
+        and not _is_address(row, name, value)
+    }
+    return record(shown, instance, text_limit=text_limit)
+
+
+def moment(text: str) -> str:
+    """A moment of Salesforce's as SOQL takes it, without the thousandths that it never has."""
+    return _MOMENT.sub(r"\1Z", text) if len(text) == 28 else text
+
+
+def _is_address(row: Mapping[str, Any], name: str, value: Any) -> bool:
+    """Whether this is an address whose parts stand beside it."""
+    return isinstance(value, Mapping) and name.endswith("Address") and f"{name[:-7]}City" in row
 
 
 def records(
@@ -30,6 +56,8 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if isinstance(value, Mapping):
             value = _inner(name, value)
+        elif isinstance(value, str):
+            value = moment(value)
         made[name] = value
     return made
 

@@ -32,7 +32,10 @@ CHANGED = ("sf:{sobject_type}",)
 class WriteTools(SalesforceBase):
     """Changing records."""
 
-    @tool(title="Create a record", hint="W", open_world=True, toolset="write", required=True, tags=CHANGED)
+    @tool(
+        title="Create a record", hint="W", open_world=True, toolset="write", required=True, tags=CHANGED,
+        aliases=("salesforce_create",),
+    )  # fmt: skip
     async def salesforce_create_record(
         self,
         ctx: Context,

@@ -5,15 +5,15 @@ from typing import Any
 
 from tests.doubles.double import Refused, route
 from tests.doubles.messages import Answer, Request
+from tests.doubles.salesforce.automation import Automation
 from tests.doubles.salesforce.double import DATA, refuse
 from tests.doubles.salesforce.objects import CHILDREN, EXTERNAL, OBJECTS, PREFIXES, REFERENCES, brief
-from tests.doubles.salesforce.records import Records
 
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _RETURNING = re.compile(r"(\w+)\s*\(([^()]*)\)")
 
 
-class Salesforce(Records):
+class Salesforce(Automation):
     """Salesforce, as far as a connector uses it."""
 
     @route("GET", DATA + "/sobjects/{sobject}")

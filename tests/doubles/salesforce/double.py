@@ -97,6 +97,8 @@ class Org(SignIn):
             made["IsClosed"] = values.get("Status") in ("Closed", "Completed")
         if kind == "Case":
             made["CaseNumber"] = f"{self.count:08d}"
+        if kind == "ContentVersion":
+            made["ContentDocumentId"] = id.replace("068", "069", 1)
         if kind == "Event":
             made["ActivityDate"] = str(values.get("StartDateTime", ""))[:10] or None
         self.rows[kind][id] = made

@@ -30,9 +30,13 @@ OBJECTS: Final[dict[str, dict[str, tuple[str, bool, bool]]]] = {
                     WhoId="reference", WhatId="reference"),
     "Event": _fields((), ActivityDate="date", Subject="string", StartDateTime="datetime", DurationInMinutes="int", Description="textarea",
                      WhoId="reference", WhatId="reference"),
+    "ContentVersion": _fields(("PathOnClient", "VersionData"), Title="string", PathOnClient="string", VersionData="base64",
+                              FirstPublishLocationId="reference") | {"ContentDocumentId": ("reference", False, False)},
+    "Report": _COMMON | dict.fromkeys(("Name", "FolderName", "Format", "LastRunDate"), ("string", False, False)),
 }  # fmt: skip
 PREFIXES: Final = {"Account": "001", "Contact": "003", "Lead": "00Q", "Opportunity": "006", "Case": "500",
-                   "Task": "00T", "Event": "00U", "User": "005"}  # fmt: skip
+                   "Task": "00T", "Event": "00U", "User": "005",
+                   "ContentVersion": "068", "Report": "00O"}  # fmt: skip
 REFERENCES: Final = {
     "OwnerId": ["User"], "AccountId": ["Account"], "ContactId": ["Contact"], "WhoId": ["Contact", "Lead"],
     "WhatId": ["Account", "Opportunity", "Case"],

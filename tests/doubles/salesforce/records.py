@@ -66,6 +66,16 @@ class Records(Org):
         id = self.make(kind, self._checked(kind, request.json, whole=True))
         return Answer(201, {"id": id, "success": True, "errors": []})
 
+    @route("POST", DATA + "/sobjects/ContentVersion")
+    def upload(self, request: Request) -> Answer:
+        request.parameters["sobject"] = "ContentVersion"
+        place = request.json.get("FirstPublishLocationId", "")
+        if not any(place in (id, id[:15]) for rows in self.rows.values() for id in rows):
+            raise refuse(
+                400, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", "FirstPublishLocationId"
+            )
+        return self.create(request)
+
     @route("GET", DATA + "/sobjects/{sobject}/{id}")
     def read(self, request: Request) -> Any:
         kind, row = self._row(request)

@@ -19,7 +19,7 @@ salesforce = double_fixture(Salesforce)
 APP = {"client_id": "sandbox-client-id", "client_secret": "sandbox-client-secret"}
 SESSION = {"method": "access_token", "access_token": "sandbox-salesforce-session"}
 PASSWORD = {"method": "password", "username": "ada@example.com", "password": "sandbox-password", "security_token": "sandbox-security-token"}  # fmt: skip
-TOOLSETS = ("core", "write", "delete", "bulk")
+TOOLSETS = ("core", "write", "delete", "bulk", "admin")
 
 
 @pytest.fixture(autouse=True)

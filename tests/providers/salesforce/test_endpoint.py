@@ -27,21 +27,35 @@ async def speak(salesforce):
     async def asking(method, **params):
         return await by_door(modern(place, method, params))
 
+    asking.root = "salesforce://salesforce"  # of the connection
     return asking
 
 
 async def test_schemas_and_records_are_resources_of_the_listed_objects(speak, salesforce):
     [acme] = [id for id, row in salesforce.rows["Account"].items() if row["Name"] == "Acme"]
-    read = (await speak("resources/read", uri=f"salesforce://records/Account/{acme}")).result
+    read = (await speak("resources/read", uri=f"{speak.root}/records/Account/{acme}")).result
     assert json.loads(read["contents"][0]["text"])["Name"] == "Acme"
-    schema = (await speak("resources/read", uri="salesforce://sobjects/Contact/schema")).result
+    schema = (await speak("resources/read", uri=f"{speak.root}/sobjects/Contact/schema")).result
     assert "LastName" in schema["contents"][0]["text"]
     for uri in (
-        "salesforce://sobjects/Lead/schema",
-        f"salesforce://records/Lead/{acme}",
-        "salesforce://records/Account/x",
+        f"{speak.root}/sobjects/Lead/schema",
+        f"{speak.root}/records/Lead/{acme}",
+        f"{speak.root}/records/Account/x",
+        f"{speak.root}/sobjects/..%2FAccount/schema",
+        f"salesforce://other/records/Account/{acme}",
     ):
         assert "error" in (await speak("resources/read", uri=uri)).json
+
+
+async def test_names_of_objects_are_completed_with_those_of_the_connection(speak):
+    async def completed(uri, typed):
+        asked = {"ref": {"type": "ref/resource", "uri": uri}, "argument": {"name": "type", "value": typed}}
+        return (await speak("completion/complete", **asked)).result["completion"]["values"]
+
+    schema = "salesforce://{connection}/sobjects/{type}/schema"
+    assert await completed(schema, "con") == ["Contact"]
+    assert await completed("salesforce://{connection}/records/{type}/{id}", "") == ["Account", "Contact"]
+    assert await completed(schema, "lead") == []
 
 
 async def test_prompts_name_the_tools_to_use(speak):

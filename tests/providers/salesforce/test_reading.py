@@ -159,7 +159,7 @@ async def test_a_record_and_what_hangs_on_it(org):
 
 
 async def test_objects_and_fields_are_described(org):
-    page = await org.get("list_objects", search="con", limit=1)
+    page = await org.get("list_objects", search="contact", limit=1)
     assert page["items"] == [{"name": "Contact", "label": "Contact"}] and page["total"] == 1
     first = await org.get("list_objects", limit=3)
     assert (await org.get("list_objects", limit=3, cursor=first["next_cursor"]))["items"][0] not in first[
