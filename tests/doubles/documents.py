@@ -139,6 +139,8 @@ class Operation:
     @functools.cached_property
     def _core(self) -> OpenAPI:
         operation = {name: value for name, value in self._node.items() if name != "security"}
+        if "requestBody" in operation:
+            operation["requestBody"] = _as_form(self._document.resolved(operation["requestBody"]))
         item: dict[str, Any] = {
             self._method: {**operation, "parameters": list(map(_mended, self._parameters()))}
         }
@@ -249,6 +251,19 @@ def _mended(parameter: dict[str, Any]) -> dict[str, Any]:
     if schema.get("items") == lost:
         return {**parameter, "schema": {"type": "array", "items": {"type": "string"}}}
     return parameter
+
+
+def _as_form(body: dict[str, Any]) -> dict[str, Any]:
+    """A body whose form is a list of files in the words of the server's language (Jira's is) as a form with a file."""
+    content, form = body.get("content", {}), "multipart/form-data"
+    if content.get(form, {}).get("schema", {}).get("type") != "array":
+        return body
+    file = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "string", "format": "binary"}},
+    }
+    return {**body, "content": {**content, form: {"schema": file}}}
 
 
 def _simplified(node: Any, any_of: bool) -> Any:

@@ -8,12 +8,15 @@ from connectors.errors import ConnectorError, InvalidInput
 from connectors.kit.tidy import person, untrusted
 from connectors.providers.jira import queries, trim
 from connectors.providers.jira.base import API
+from connectors.providers.jira.files import FileTools
+from connectors.providers.jira.filters import FilterTools
 from connectors.providers.jira.issues import IssueTools
 from connectors.providers.jira.links import LinkTools
 from connectors.providers.jira.people import PeopleTools
 from connectors.providers.jira.planning import PlanningTools
-from connectors.providers.jira.projects import ProjectTools
+from connectors.providers.jira.releases import ReleaseTools
 from connectors.providers.jira.searching import SearchTools
+from connectors.providers.jira.sprints import SprintTools
 from connectors.providers.jira.workflow import WorkflowTools
 from connectors.providers.jira.writing import WriteTools
 from connectors.upstream.client import Request
@@ -28,13 +31,16 @@ RIGHTS: dict[str, tuple[str, ...]] = {
     "ASSIGN_ISSUES": ("jira_assign_issue",),
     "TRANSITION_ISSUES": ("jira_transition_issue",),
     "ADD_COMMENTS": ("jira_add_comment",),
+    "CREATE_ATTACHMENTS": ("jira_add_attachment",),
+    "ADMINISTER_PROJECTS": ("jira_create_version",),
     "SCHEDULE_ISSUES": ("jira_add_to_sprint", "jira_add_issue_to_active_sprint", "jira_move_to_backlog"),
 }
 
 
 class Jira(
-    SearchTools, IssueTools, WriteTools, WorkflowTools, LinkTools, PeopleTools, ProjectTools, PlanningTools
-):
+    SearchTools, IssueTools, WriteTools, WorkflowTools, LinkTools, PeopleTools, FileTools, ReleaseTools,
+    FilterTools, PlanningTools, SprintTools,
+):  # fmt: skip
     """Jira Cloud."""
 
     slug = "jira"
@@ -77,7 +83,7 @@ class Jira(
         if missing:
             details |= {
                 "missing_rights": missing,
-                "hidden_tools": [name for key in missing for name in RIGHTS[key]],
+                "hidden_tools": {name: key for key in missing for name in RIGHTS[key]},
             }
         if warnings:
             details["warnings"] = warnings

@@ -123,6 +123,8 @@ class Agile(Searching):
         body = request.json
         if body.get("originBoardId") not in self.boards:
             raise refuse(404, "Board does not exist.")
+        if self.boards[body["originBoardId"]]["type"] != "scrum":
+            raise refuse(400, "The board does not support sprints")
         id = max(self.sprints) + 1
         self.sprints[id] = {"id": id, "state": "future", "name": body["name"], "originBoardId": body["originBoardId"],
                             **{name: body[name] for name in _TIMES if name in body}}  # fmt: skip
@@ -138,6 +140,10 @@ class Agile(Searching):
         follows = {"future": "active", "active": "closed"}
         if body.get("state", row["state"]) not in (row["state"], follows.get(row["state"])):
             raise refuse(400, f"A sprint cannot go from {row['state']} to {body['state']}.")
+        if row["state"] == "closed" and set(body) & {"startDate", "endDate"}:
+            raise refuse(400, "Only the name and the goal of a closed sprint can be changed.")
+        if body.get("state") == "active" and not {"startDate", "endDate"} <= {*row, *body}:
+            raise refuse(400, "A sprint has to have a start and an end date to be started.")
         row |= {name: body[name] for name in ("name", "state", *_TIMES) if name in body}
         return self._told_sprint(request.base_url, row)
 

@@ -20,6 +20,7 @@ class Around(Issues):
         self.links: dict[str, dict[str, str]] = {}
 
     @route("GET", "/rest/api/3/serverInfo", anonymous=True)
+    @route("GET", "/rest/api/2/serverInfo", anonymous=True, undocumented=True)
     def server(self, request: Request) -> Any:
         return {
             "baseUrl": self.url, "version": "1001.0.0-SNAPSHOT", "versionNumbers": [1001, 0, 0],
@@ -91,7 +92,8 @@ class Around(Issues):
         row, base = self.project(request), request.base_url
         lead = next(iter(self.people.values()))
         types = [records.issue_type(base, id) for id in records.TYPES]
-        more = {"issueTypes": types, "components": [], "versions": [], "roles": {}, "description": ""}
+        parts = {"components": self.components_of(base, row), "versions": self.versions_of(base, row)}
+        more = {"issueTypes": types, **parts, "roles": {}, "description": ""}
         return {**records.project(base, row), "lead": records.person(base, lead), **more}
 
     @route("GET", "/rest/api/3/issue/createmeta/{projectIdOrKey}/issuetypes", scopes=READ)
@@ -116,6 +118,14 @@ class Around(Issues):
     @route("GET", "/rest/api/3/field", scopes=READ)
     def fields(self, request: Request) -> Any:
         return [records.field_of(id) for id in records.FIELDS]
+
+    def versions_of(self, base: str, project: dict[str, Any]) -> list[dict[str, Any]]:
+        """A project's versions."""
+        return []
+
+    def components_of(self, base: str, project: dict[str, Any]) -> list[dict[str, Any]]:
+        """A project's components."""
+        return []
 
     # Comments
 

@@ -100,7 +100,7 @@ class Store(Atlassian):
             "resolution": {"id": "10000", "name": "Done"} if done else None,
             "resolutiondate": atlassian(row["updated"]) if done else None,
             "issuelinks": self.links_of(base, row),
-            "attachment": [],
+            "attachment": self.attachments_of(base, row),
             "comment": {
                 "comments": row["comments"], "self": f"{base}/rest/api/3/issue/{row['id']}/comment",
                 "maxResults": len(row["comments"]), "total": len(row["comments"]), "startAt": 0,
@@ -119,6 +119,10 @@ class Store(Atlassian):
 
     def links_of(self, base: str, row: dict[str, Any]) -> list[dict[str, Any]]:
         """An issue's links."""
+        return []
+
+    def attachments_of(self, base: str, issue: dict[str, Any]) -> list[dict[str, Any]]:
+        """An issue's files."""
         return []
 
     def sprint_value(self, id: int) -> dict[str, Any]:
