@@ -30,7 +30,7 @@ Cursor = Annotated[
 
 
 class Page(TypedDict):
-    """A part of a list; ``next_cursor`` is null on the last one, ``total`` missing where nobody counted."""
+    """A part of a list; the last has no next_cursor."""
 
     items: list[dict[str, Any]]
     count: int

@@ -9,7 +9,7 @@ from pydantic import Field
 from connectors.errors import InvalidInput
 
 Fields = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=200)]] | None,
+    list[str] | None,
     Field(max_length=100, description="Only these fields; a.b for one inside another."),
 ]
 """The argument type of tools that get or list records."""
