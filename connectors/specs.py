@@ -203,11 +203,16 @@ def tool_spec(attribute: str, method: Callable[..., Any], marked: dict[str, Any]
 
 
 def resource_spec(attribute: str, method: Callable[..., Any], marked: dict[str, Any]) -> ResourceSpec:
-    """A resource or template from its method and what its decorator said."""
-    variables = tuple(re.findall(r"{(\w+)}", marked["uri"]))
+    """A resource or template from its method and what its decorator said.
+
+    ``{+name}`` is a variable that may hold slashes (RFC 6570, 3.2.3), such as a file's path.
+    """
+    variables = tuple(re.findall(r"{\+?(\w+)}", marked["uri"]))
     pattern = "".join(
-        f"(?P<{part[1:-1]}>[^/]+)" if part.startswith("{") else re.escape(part)
-        for part in re.split(r"({\w+})", marked["uri"])
+        f"(?P<{part.strip('{+}')}>{'.+' if part[1] == '+' else '[^/]+'})"
+        if part.startswith("{")
+        else re.escape(part)
+        for part in re.split(r"({\+?\w+})", marked["uri"])
     )
     return ResourceSpec(
         **marked,

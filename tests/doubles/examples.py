@@ -1,9 +1,10 @@
 """Answers in the shape of the vendors' own documents' examples, for what reads answers."""
 
+import json
 from copy import deepcopy
 from typing import Any, Final
 
-from tests.doubles.documents import missing
+from tests.doubles.documents import _examples, missing
 from tests.doubles.double import VendorSpec
 
 DOCUMENTS: Final[dict[str, tuple[VendorSpec, ...]]] = {
@@ -42,6 +43,17 @@ def example_of(vendor: str, operation_id: str, status: int | None = None) -> Any
     raise LookupError(f"{vendor} documents no operation {operation_id}")
 
 
+def examples_of(vendor: str, operation_id: str) -> list[Any]:
+    """All of the vendor's own examples of an operation's success, as fresh copies; empty where it has none."""
+    for document in filter(None, (spec.load() for spec in DOCUMENTS[vendor])):
+        try:
+            operation = document.by_id(operation_id)
+        except LookupError:
+            continue
+        return [deepcopy(value) for value in _all_of(operation)]
+    return []
+
+
 def operations_with_examples(vendor: str) -> list[str]:
     """The ids of every operation whose success has an example."""
     found = []
@@ -57,4 +69,17 @@ def operations_with_examples(vendor: str) -> list[str]:
                 except (LookupError, ValueError):
                     continue
                 found.append(operation.id)
+    return found
+
+
+def _all_of(operation: Any) -> list[Any]:
+    """GitHub names several answers of one operation: a file, a folder, a link."""
+    document, found = operation._document, []
+    for code, response in operation._node.get("responses", {}).items():
+        for kind, media in document.resolved(response).get("content", {}).items():
+            if code.startswith("2") and "json" in kind:
+                values = list(_examples(document, media))
+                found += [
+                    json.loads(one) if isinstance(one, str) else operation._filled(one) for one in values
+                ]
     return found

@@ -8,11 +8,12 @@ from pydantic import Field
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput
 from connectors.kit.cursors import Cursor, Page, page_of
+from connectors.kit.fields import Fields, pick, pick_each
 from connectors.kit.tidy import cut, small, untrusted, visible
 from connectors.providers.github import trim
 from connectors.providers.github.base import GitHubBase
 from connectors.providers.github.scope import branch_of, ref_of
-from connectors.providers.github.types import Branch, Limit, Name, Repo
+from connectors.providers.github.types import Branch, Limit, Repo, Text
 
 MOST: Final = 100
 MAX_LOGS: Final = 5  # jobs whose logs one answer has
@@ -37,14 +38,15 @@ class ActionTools(GitHubBase):
         cache="S",
     )
     async def list_workflows(
-        self, ctx: Context, repo: Repo, limit: Limit = 25, cursor: Cursor = None
+        self, ctx: Context, repo: Repo, limit: Limit = 25, cursor: Cursor = None, fields: Fields = None
     ) -> Annotated[ToolResult, Page]:
         """A repository's workflows."""
         path = f"{self.scope.demand(repo)}/actions/workflows"
         rows, following, beside = await self.page(
             ctx, "github_list_workflows", path, {}, limit, cursor, rows_in="workflows"
         )
-        return untrusted(page_of([trim.workflow(row) for row in rows], following, _total(beside)))
+        items = pick_each([trim.workflow(row) for row in rows], fields)
+        return untrusted(page_of(items, following, _total(beside)))
 
     @tool(
         title="List workflow runs",
@@ -62,6 +64,7 @@ class ActionTools(GitHubBase):
         status: Status | None = None,
         limit: Limit = 10,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> Annotated[ToolResult, Page]:
         """Runs of workflows, newest first, of all branches unless one is named."""
         params = {"branch": branch_of(branch) if branch else None, "status": status}
@@ -69,7 +72,8 @@ class ActionTools(GitHubBase):
         rows, following, beside = await self.page(
             ctx, "github_list_workflow_runs", path, params, limit, cursor, rows_in="workflow_runs"
         )
-        return untrusted(page_of([trim.run(row) for row in rows], following, _total(beside)))
+        items = pick_each([trim.run(row) for row in rows], fields)
+        return untrusted(page_of(items, following, _total(beside)))
 
     @tool(
         title="Get a workflow run",
@@ -79,13 +83,23 @@ class ActionTools(GitHubBase):
         default_on=False,
         cache="S",
     )
-    async def get_workflow_run(self, ctx: Context, repo: Repo, run_id: Id) -> ToolResult:
+    async def get_workflow_run(
+        self, ctx: Context, repo: Repo, run_id: Id, fields: Fields = None
+    ) -> ToolResult:
         """A run with its jobs and the steps that failed."""
         path = f"{self.scope.demand(repo)}/actions/runs/{run_id}"
         row = await self.object(ctx, path, missing=_RUNS)
-        return untrusted({**trim.run(row), "jobs": [trim.job(job) for job in await self._jobs(ctx, path)]})
+        made = {**trim.run(row), "jobs": [trim.job(job) for job in await self._jobs(ctx, path)]}
+        return untrusted(pick(made, fields))
 
-    @tool(title="Get job logs", hint="R", name="github_get_job_logs", open_world=True, default_on=False)
+    @tool(
+        title="Get job logs",
+        hint="R",
+        name="github_get_job_logs",
+        open_world=True,
+        default_on=False,
+        cache="S",
+    )
     async def get_job_logs(
         self,
         ctx: Context,
@@ -120,7 +134,7 @@ class ActionTools(GitHubBase):
         ctx: Context,
         repo: Repo,
         workflow: Workflow,
-        ref: Name,
+        ref: Text,
         inputs: Annotated[dict[str, str] | None, Field(max_length=25)] = None,
     ) -> dict[str, Any]:
         """Start a workflow that has workflow_dispatch."""

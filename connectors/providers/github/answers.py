@@ -58,6 +58,32 @@ def next_page(answer: Answer) -> int | None:
     return int(found[1]) if found else None
 
 
+def right_wanted(answer: Answer) -> str:
+    """What a refused credential lacks, as GitHub's headers say it; empty where they do not.
+
+    ``X-Accepted-GitHub-Permissions`` names permissions ("issues=write"; alternatives after
+    semicolons), ``X-Accepted-OAuth-Scopes`` a classic token's scopes, ``X-GitHub-SSO`` where to
+    authorise a token for an organisation.
+    """
+    if answer.status not in (403, 404):
+        return ""
+    named = answer.headers.get("x-github-sso", "")
+    if named.startswith("required") and (found := _SSO.search(named)):
+        return f"be authorised for single sign-on at {found[1]}"
+    if wanted := answer.headers.get("x-accepted-github-permissions", "").strip():
+        ways = [" and ".join(way.replace(",", " ").split()) for way in wanted.split(";")]
+        return f"have the permission {' or '.join(way for way in ways if way)[:200]}"
+    accepted = _scopes(answer, "x-accepted-oauth-scopes")
+    if accepted and "x-oauth-scopes" in answer.headers and not accepted & _scopes(answer, "x-oauth-scopes"):
+        return f"have the scope {' or '.join(sorted(accepted))[:200]}"
+    return ""
+
+
+def _scopes(answer: Answer, name: str) -> set[str]:
+    return {scope.strip() for scope in answer.headers.get(name, "").split(",") if scope.strip()}
+
+
+_SSO: Final = re.compile(r"url=(https://[^\s;,]{1,300})")
 _MISSING: Final = (
     "It does not exist, or the credential may not see it; github_list_repositories shows what it sees."
 )
@@ -68,15 +94,40 @@ _STALE: Final = (
     "already exists",
     "not a fast forward",
 )
+_PROTECTED: Final = ("protected branch", "through a pull request", "rule violations", "ruleset")
+_HINTS: Final = {
+    _PROTECTED: "The branch is protected: github_create_branch, commit there, then github_create_pull_request.",
+    ("repository is empty",): "github_create_or_update_file makes its first file, and with it the branch.",
+    (
+        "no commits between",
+    ): "The branches do not differ: commit to head first (github_commit_multiple_files).",
+    ("pullrequest.head: invalid", "pullrequest.base: invalid"): "github_list_branches names the branches.",
+    ("cannot be searched",): "github_list_repositories shows what the credential sees.",
+    (
+        "issues are disabled",
+        "issues has been disabled",
+    ): "This repository has no issues; its owner can switch them on.",
+}
 
 
-def mended(error: ConnectorError, missing: str = "") -> ConnectorError:
-    """GitHub's error with the next useful step, and as what it is."""
+def mended(error: ConnectorError, missing: str = "", right: str = "") -> ConnectorError:
+    """GitHub's error with the next useful step, and as what it is; ``right`` is what the credential must do."""
     words = error.message.lower()
+    hint = next((hint for marks, hint in _HINTS.items() if any(mark in words for mark in marks)), "")
+    if hint:
+        error.hint = hint
+        if error.upstream_status in (409, 422) and hint is _HINTS[_PROTECTED]:
+            status = error.upstream_status
+            return NotPermitted(error.message, code="branch_protected", upstream_status=status, hint=hint)
+        return error
     if error.upstream_status == 422 and any(word in words for word in _STALE):
         return Conflict(error.message, upstream_status=422, hint="Read it again; it exists or has moved on.")
     if isinstance(error, NotFound):
         error.hint = missing or _MISSING
+        if right:
+            error.hint += f" The token would have to {right}."
+    elif isinstance(error, NotPermitted) and right:
+        error.hint = f"The token would have to {right}: an admin sees to that at GitHub."
     elif isinstance(error, NotPermitted) and "resource not accessible" in words:
         error.hint = (
             "The token lacks a permission for this: an admin adds it at GitHub (Test connection names them)."

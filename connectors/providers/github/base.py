@@ -9,7 +9,16 @@ from urllib.parse import urlencode
 from connectors.base import Connector, Context
 from connectors.errors import ConnectorError, InvalidInput, UpstreamError
 from connectors.kit.cursors import next_cursor, position_of
-from connectors.providers.github.answers import HEADERS, JSON, explained, is_haste, mended, next_page, wished
+from connectors.providers.github.answers import (
+    HEADERS,
+    JSON,
+    explained,
+    is_haste,
+    mended,
+    next_page,
+    right_wanted,
+    wished,
+)
 from connectors.providers.github.auth import AppTokens, Bearer
 from connectors.providers.github.etags import etags
 from connectors.providers.github.pacing import take_turn
@@ -109,12 +118,7 @@ class GitHubBase(Connector):
         self, ctx: Context, path: str, params: Mapping[str, Any] | None = None, **more: Any
     ) -> Any:
         """Read one record. Raises UpstreamError where GitHub answers with something else."""
-        said = (await self.ask(ctx, path, params, **more)).json()
-        if not isinstance(said, dict):
-            raise UpstreamError(
-                "GitHub answered with something else than a record.", code="unexpected_answer"
-            )
-        return said
+        return record_of(await self.ask(ctx, path, params, **more))
 
     async def page(
         self,
@@ -157,13 +161,19 @@ class GitHubBase(Connector):
         return str((await self.object(ctx, self.scope.demand(repo)))["default_branch"])
 
     async def _send(self, ctx: Context, request: Request, missing: str) -> Answer:
-        request = replace(request, explain=explained, wish=wished, before_commit=is_haste)
+        told: dict[str, str] = {}
+
+        def explain(answer: Answer) -> str:
+            told["right"] = right_wanted(answer)
+            return explained(answer)
+
+        request = replace(request, explain=explain, wish=wished, before_commit=is_haste)
         try:
             return await client_of(self.connection, self.settings.url).send(
                 ctx, request, await self.auth(ctx)
             )
         except ConnectorError as error:
-            better = mended(error, missing)
+            better = mended(error, missing, told.get("right", ""))
             if better is error:
                 raise
             raise better from error
@@ -172,3 +182,11 @@ class GitHubBase(Connector):
         """The headers of every request."""
         headers = {**HEADERS, "accept": media, "x-github-api-version": self.settings.api_version}
         return {**headers, "if-none-match": tag} if tag else headers
+
+
+def record_of(answer: Answer) -> dict[str, Any]:
+    """An answer that is one record. Raises UpstreamError for anything else."""
+    said = answer.json()
+    if not isinstance(said, dict):
+        raise UpstreamError("GitHub answered with something else than a record.", code="unexpected_answer")
+    return said

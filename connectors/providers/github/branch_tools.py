@@ -6,15 +6,19 @@ from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
 from connectors.kit.cursors import Cursor, Page, page_of
+from connectors.kit.fields import Fields, pick, pick_each
 from connectors.kit.tidy import untrusted
 from connectors.providers.github import trim
-from connectors.providers.github.base import GitHubBase
+from connectors.providers.github.answers import next_page
+from connectors.providers.github.base import GitHubBase, record_of
 from connectors.providers.github.moments import moment
 from connectors.providers.github.scope import branch_of, file_path, in_path, ref_of
-from connectors.providers.github.types import Branch, FilePath, Limit, Name, Repo, Since
+from connectors.providers.github.types import Branch, Limit, Repo, Since, Text
 
 _MISSING: Final = "github_list_branches names the branches."
+_RESULT: Final = ("sha", "url")
 MAX_FILES: Final = 100
+MOST_COMPARED: Final = 300  # files that GitHub tells of a comparison
 
 
 class BranchTools(GitHubBase):
@@ -30,12 +34,13 @@ class BranchTools(GitHubBase):
         cache="S",
     )
     async def list_branches(
-        self, ctx: Context, repo: Repo, limit: Limit = 25, cursor: Cursor = None
+        self, ctx: Context, repo: Repo, limit: Limit = 25, cursor: Cursor = None, fields: Fields = None
     ) -> Annotated[ToolResult, Page]:
         """A repository's branches."""
         path = f"{self.scope.demand(repo)}/branches"
         rows, following, _ = await self.page(ctx, "github_list_branches", path, {}, limit, cursor)
-        return untrusted(page_of([trim.branch(row) for row in rows], following))
+        items = pick_each([trim.branch(row) for row in rows], fields, always=("name",))
+        return untrusted(page_of(items, following))
 
     @tool(
         title="Get a branch",
@@ -46,7 +51,7 @@ class BranchTools(GitHubBase):
         required=True,
         cache="S",
     )
-    async def get_branch_info(self, ctx: Context, repo: Repo, branch_name: Name) -> ToolResult:
+    async def get_branch_info(self, ctx: Context, repo: Repo, branch_name: Text) -> ToolResult:
         """A branch and its last commit."""
         row = await self.branch_row(ctx, repo, branch_of(branch_name))
         last = row.get("commit")
@@ -66,8 +71,8 @@ class BranchTools(GitHubBase):
         tags=("branches",),
     )
     async def create_branch(
-        self, ctx: Context, repo: Repo, branch_name: Name, source_branch: Branch = None
-    ) -> dict[str, Any]:
+        self, ctx: Context, repo: Repo, branch_name: Text, source_branch: Branch = None
+    ) -> ToolResult:
         """A new branch at the last commit of another."""
         place, name = self.scope.demand(repo), branch_of(branch_name)
         source = await self.branch_or_default(ctx, repo, source_branch)
@@ -75,7 +80,7 @@ class BranchTools(GitHubBase):
         body = {"ref": f"refs/heads/{name}", "sha": found["object"]["sha"]}
         look = f"Check with github_get_branch_info(branch_name={name!r}) before trying again."
         said = (await self.write(ctx, "POST", f"{place}/git/refs", body, look_first=look)).json()
-        return {"name": name, "sha": said["object"]["sha"], "source_branch": source}
+        return ToolResult(structured={"name": name, "sha": said["object"]["sha"], "source_branch": source})
 
     @tool(
         title="List commits",
@@ -90,10 +95,11 @@ class BranchTools(GitHubBase):
         ctx: Context,
         repo: Repo,
         branch: Branch = None,
-        path: FilePath = "",
+        path: str = "",
         since: Since = None,
         limit: Limit = 10,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> Annotated[ToolResult, Page]:
         """Commits, newest first; path: only those that changed it."""
         params = {
@@ -103,7 +109,8 @@ class BranchTools(GitHubBase):
         }
         place = f"{self.scope.demand(repo)}/commits"
         rows, following, _ = await self.page(ctx, "github_list_commits", place, params, limit, cursor)
-        return untrusted(page_of([trim.commit(row) for row in rows], following))
+        items = pick_each([trim.commit(row) for row in rows], fields, always=_RESULT)
+        return untrusted(page_of(items, following))
 
     @tool(
         title="Get a commit",
@@ -117,15 +124,19 @@ class BranchTools(GitHubBase):
         self,
         ctx: Context,
         repo: Repo,
-        ref: Name,
+        ref: Text,
         detail: Annotated[bool, Field(description="With each file's patch.")] = False,
+        fields: Fields = None,
     ) -> ToolResult:
         """A commit (sha, branch or tag) and the files it changed."""
         place = f"{self.scope.demand(repo)}/commits/{in_path(ref_of(ref))}"
-        row = await self.object(ctx, place, {"per_page": MAX_FILES}, missing=_MISSING)
+        answer = await self.ask(ctx, place, {"per_page": MAX_FILES}, missing=_MISSING)
+        row = record_of(answer)
         files = [trim.changed_file(one, patch=detail) for one in row.get("files") or ()]
-        made = trim.commit(row, whole=True)
-        return untrusted({**made, "files": files, "stats": row.get("stats") or {}})
+        made = {**trim.commit(row, whole=True), "files": files, "stats": trim.stats(row.get("stats"))}
+        if next_page(answer):
+            made["truncated"] = True
+        return untrusted(pick(made, fields, always=_RESULT))
 
     @tool(
         title="Compare commits",
@@ -140,18 +151,22 @@ class BranchTools(GitHubBase):
         self,
         ctx: Context,
         repo: Repo,
-        base: Name,
-        head: Name,
+        base: Text,
+        head: Text,
         detail: Annotated[bool, Field(description="With each file's patch.")] = False,
     ) -> ToolResult:
         """What head has that base has not."""
         basehead = f"{in_path(ref_of(base))}...{in_path(ref_of(head))}"
         place = f"{self.scope.demand(repo)}/compare/{basehead}"
-        row = await self.object(ctx, place, {"per_page": MAX_FILES}, missing=_MISSING)
+        answer = await self.ask(ctx, place, {"per_page": MAX_FILES}, missing=_MISSING)
+        row = record_of(answer)
         numbers = {name: row.get(name) for name in ("status", "ahead_by", "behind_by", "total_commits")}
         commits = [trim.commit(one) for one in row.get("commits") or ()]
         files = [trim.changed_file(one, patch=detail) for one in row.get("files") or ()]
-        return untrusted({**numbers, "commits": commits, "files": files, "url": row.get("html_url")})
+        made = {**numbers, "commits": commits, "files": files, "url": row.get("html_url")}
+        if next_page(answer) or len(files) >= MOST_COMPARED:
+            made["truncated"] = True
+        return untrusted(made)
 
     async def branch_row(self, ctx: Context, repo: str, name: str) -> dict[str, Any]:
         """A branch as GitHub tells it."""

@@ -2,6 +2,7 @@
 
 from connectors.providers.github.action_tools import ActionTools
 from connectors.providers.github.content_tools import ContentTools
+from connectors.providers.github.file_resources import FileResources
 from connectors.providers.github.file_tools import FileTools
 from connectors.providers.github.issue_tools import IssueTools
 from connectors.providers.github.pull_tools import PullTools
@@ -11,7 +12,15 @@ from connectors.providers.github.search_tools import SearchTools
 
 
 class GitHub(
-    RepositoryTools, ContentTools, FileTools, IssueTools, PullTools, SearchTools, ReleaseTools, ActionTools
+    RepositoryTools,
+    ContentTools,
+    FileTools,
+    FileResources,
+    IssueTools,
+    PullTools,
+    SearchTools,
+    ReleaseTools,
+    ActionTools,
 ):
     """GitHub.com, or an Enterprise Server."""
 
@@ -19,7 +28,7 @@ class GitHub(
     title = "GitHub"
     description = "Repositories, files, branches, issues and pull requests on GitHub or Enterprise Server."
     icon = "code"
-    argument_aliases = {"repo_name": "repo"}
+    argument_aliases = {"repo_name": "repo", "number": "pull_number"}
     instructions = (
         "Repositories are owner/name. Read before you change: github_get_file_content gives the sha that "
         "github_create_or_update_file takes. Several files go into one commit with github_commit_multiple_files: "

@@ -3,20 +3,20 @@
 import base64
 import binascii
 from typing import Annotated, Any, Final
-from urllib.parse import quote, unquote
 
 from pydantic import Field
 
-from connectors.base import Context, ResourceContents, ToolResult, resource, tool
+from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput, UpstreamError
-from connectors.kit.attachments import handed_out, mime_type_of
+from connectors.kit.attachments import handed_out
 from connectors.kit.cursors import Page, page_of
-from connectors.kit.tidy import UNTRUSTED, small, untrusted, visible
+from connectors.kit.fields import Fields, pick_each
+from connectors.kit.tidy import small, untrusted, visible
 from connectors.providers.github import trim
 from connectors.providers.github.answers import RAW
 from connectors.providers.github.base import GitHubBase
 from connectors.providers.github.scope import file_path, in_path, quoted_path
-from connectors.providers.github.types import Branch, FilePath, Repo
+from connectors.providers.github.types import Branch, Repo
 
 MAX_TEXT: Final = 50_000  # characters of a file in one answer
 MAX_ENTRIES: Final = 1_000
@@ -41,7 +41,7 @@ class ContentTools(GitHubBase):
         self,
         ctx: Context,
         repo: Repo,
-        file_path: FilePath,
+        file_path: str,
         branch: Branch = None,
         start_line: Line = None,
         end_line: Line = None,
@@ -62,9 +62,9 @@ class ContentTools(GitHubBase):
             target = said.get("target") or said.get("submodule_git_url")
             return untrusted({**about, **small(type=said.get("type"), target=target)})
         data = _decoded(said)
-        if data is None:  # more than a megabyte: it comes as it is
+        if data is None:  # such as more than a megabyte: it comes as it is
             data = (await self.ask(ctx, place, params, media=RAW, missing=_MISSING)).body
-        text = _text(data)
+        text = text_of(data)
         if text is None:
             source = str(about.pop("url", ""))
             return await handed_out(ctx, str(said.get("name") or "file"), data, source=source, about=about)
@@ -84,9 +84,10 @@ class ContentTools(GitHubBase):
         self,
         ctx: Context,
         repo: Repo,
-        path: FilePath = "",
+        path: str = "",
         branch: Branch = None,
         recursive: bool = False,
+        fields: Fields = None,
     ) -> Annotated[ToolResult, Page]:
         """Files and folders below a path; recursive goes all the way down."""
         start, place = _plain(path), self.scope.demand(repo)
@@ -104,35 +105,17 @@ class ContentTools(GitHubBase):
             rows, more = tree.get("tree") or [], bool(tree.get("truncated"))
         below = f"{start}/" if start else ""
         found = [row for row in rows if isinstance(row, dict) and str(row.get("path", "")).startswith(below)]
-        if start and not found and not any(row.get("path") == start for row in rows):
+        if start and not found:  # a file
+            found = [row for row in rows if isinstance(row, dict) and row.get("path") == start]
+        if start and not found:
             raise InvalidInput(
                 f"There is no folder {start}.", code="no_folder", hint="Leave path out to see all."
             )
-        items = [trim.entry(row) for row in (found or rows)[:MAX_ENTRIES]]
-        made: dict[str, Any] = {**page_of(items, total=None if more else len(found or rows))}
+        items = pick_each([trim.entry(row) for row in found[:MAX_ENTRIES]], fields, always=("path",))
+        made: dict[str, Any] = {**page_of(items, total=None if more else len(found))}
         if more or len(found) > MAX_ENTRIES:
             made["truncated"] = True
         return untrusted(made)
-
-    @resource(
-        "github://{owner}/{repo}/contents/{path}",
-        title="A file",
-        name="github_file",
-        mime_type="text/plain",
-    )
-    async def file_resource(self, ctx: Context, owner: str, repo: str, path: str) -> ResourceContents:
-        """A file of the default branch; slashes in its path are written %2F."""
-        plain = file_path(unquote(path))
-        place = f"{self.scope.demand(f'{owner}/{repo}')}/contents/{quoted_path(plain)}"
-        answer = await self.ask(ctx, place, {"ref": self.branch(None)}, media=RAW, missing=_MISSING)
-        slug = "" if ctx.connection.is_primary else f"{ctx.connection.slug}/"
-        uri = f"github://{slug}{owner}/{repo}/contents/{quote(plain, safe='')}"
-        meta = dict(UNTRUSTED)
-        text = _text(answer.body)
-        if text is None:
-            kind, blob = mime_type_of(plain), base64.b64encode(answer.body).decode()
-            return ResourceContents(uri, kind, blob=blob, meta=meta)
-        return ResourceContents(uri, text=visible(text)[:MAX_TEXT], meta=meta)
 
 
 def _quoted(path: str) -> str:
@@ -144,16 +127,16 @@ def _plain(path: str) -> str:
 
 
 def _decoded(said: dict[str, Any]) -> bytes | None:
-    """A file's bytes; None where GitHub leaves them out for their size."""
+    """A file's bytes; None where GitHub leaves them out for their size, or what it gives is no base64."""
     if said.get("encoding") != "base64" or (not said.get("content") and said.get("size")):
         return None
     try:
         return base64.b64decode(str(said.get("content") or ""))
-    except binascii.Error as error:
-        raise UpstreamError("GitHub's base64 cannot be read.", code="unexpected_answer") from error
+    except binascii.Error:
+        return None
 
 
-def _text(data: bytes) -> str | None:
+def text_of(data: bytes) -> str | None:
     """A file's text, None where it is none."""
     if b"\0" in data[:8000]:
         return None

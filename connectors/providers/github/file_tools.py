@@ -5,14 +5,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors.base import Context, tool
+from connectors.base import Context, ToolResult, tool
 from connectors.errors import Conflict, InvalidInput, NotFound, UpstreamError
 from connectors.kit.attachments import file_bytes
 from connectors.kit.tidy import small
 from connectors.providers.github import trim
 from connectors.providers.github.branch_tools import BranchTools
 from connectors.providers.github.scope import branch_of, file_path, quoted_path
-from connectors.providers.github.types import Branch, FilePath, Message, Name, Repo, Sha
+from connectors.providers.github.types import Branch, Repo, Sha, Text
 from connectors.upstream.retry import Kind
 
 MAX_CONTENT: Final = 2_000_000
@@ -61,13 +61,13 @@ class FileTools(BranchTools):
         self,
         ctx: Context,
         repo: Repo,
-        file_path: FilePath,
+        file_path: str,
         content: Content,
-        commit_message: Message,
+        commit_message: Text,
         branch: Branch = None,
         sha: Annotated[Sha, Field(description="The file's sha that the change rests on.")] = None,
         encoding: Encoding = "utf-8",
-    ) -> dict[str, Any]:
+    ) -> ToolResult:
         """A file, new or changed, as one commit. With sha: refused where somebody changed it meanwhile."""
         place, plain = _place(self.scope.demand(repo), file_path)
         name = self.branch(branch)
@@ -76,7 +76,7 @@ class FileTools(BranchTools):
         body["content"] = base64.b64encode(_bytes(content, encoding)).decode()
         look = f"Check with github_get_file_content(file_path={plain!r}) before trying again."
         said = await self._changed(ctx, "PUT", place, body, look)
-        return {**trim.written(said), "created": known is None}
+        return ToolResult(structured={**trim.written(said), "created": known is None})
 
     @tool(
         title="Delete a file",
@@ -93,11 +93,11 @@ class FileTools(BranchTools):
         self,
         ctx: Context,
         repo: Repo,
-        file_path: FilePath,
-        commit_message: Message,
+        file_path: str,
+        commit_message: Text,
         branch: Branch = None,
         sha: Annotated[Sha, Field(description="The file's sha as it was read.")] = None,
-    ) -> dict[str, Any]:
+    ) -> ToolResult:
         """Delete a file, as one commit."""
         place, plain = _place(self.scope.demand(repo), file_path)
         name = self.branch(branch)
@@ -109,7 +109,7 @@ class FileTools(BranchTools):
         look = f"Check with github_get_file_content(file_path={plain!r}) before trying again."
         body = small(message=commit_message, branch=name, sha=known)
         said = await self._changed(ctx, "DELETE", place, body, look)
-        return {**trim.written(said), "path": plain, "deleted": True}
+        return ToolResult(structured={**trim.written(said), "path": plain, "deleted": True})
 
     @tool(
         title="Commit several files",
@@ -125,14 +125,14 @@ class FileTools(BranchTools):
         self,
         ctx: Context,
         repo: Repo,
-        branch: Name,
+        branch: Text,
         files: Annotated[list[FileChange], Field(min_length=1, max_length=MAX_FILES)],
-        commit_message: Message,
+        commit_message: Text,
         base_branch: Annotated[
             str | None, Field(max_length=255, description="Where a branch that is missing begins.")
         ] = None,
         head_sha: Annotated[Sha, Field(description="The branch's commit that the change rests on.")] = None,
-    ) -> dict[str, Any]:
+    ) -> ToolResult:
         """Several files in one commit: all of it or nothing."""
         place, name = self.scope.demand(repo), branch_of(branch)
         paths = [file_path(file.path) for file in files]
@@ -151,13 +151,9 @@ class FileTools(BranchTools):
         wanted = {"message": commit_message, "tree": made["sha"], "parents": [parent]}
         commit = await self._git(ctx, f"{place}/git/commits", wanted)
         await self._point(ctx, place, name, commit["sha"], new=new)
-        return small(
-            commit=commit["sha"],
-            branch=name,
-            branch_created=new or None,
-            files=paths,
-            url=commit.get("html_url"),
-        )
+        url = commit.get("html_url")
+        made = small(commit=commit["sha"], branch=name, branch_created=new or None, files=paths, url=url)
+        return ToolResult(structured=made)
 
     async def _sha(self, ctx: Context, place: str, branch: str | None) -> str | None:
         """The sha that a file has now; None where there is none. Raises InvalidInput for a folder."""

@@ -10,6 +10,7 @@ from connectors.kit.cursors import Cursor, Page, page_of
 from connectors.kit.fields import Fields, pick, pick_each
 from connectors.kit.tidy import small, untrusted
 from connectors.providers.github import trim
+from connectors.providers.github.answers import next_page
 from connectors.providers.github.base import GitHubBase
 from connectors.providers.github.moments import moment
 from connectors.providers.github.types import (
@@ -21,7 +22,7 @@ from connectors.providers.github.types import (
     OpenState,
     Repo,
     Since,
-    Title,
+    Text,
 )
 from connectors.upstream.retry import Kind
 
@@ -48,7 +49,7 @@ class IssueTools(GitHubBase):
         repo: Repo,
         state: OpenState = "open",
         labels: Names = None,
-        assignee: Annotated[str | None, Field(max_length=100, description="A login, none or *.")] = None,
+        assignee: Annotated[str | None, Field(description="A login, none or *.")] = None,
         since: Since = None,
         limit: Limit = 25,
         cursor: Cursor = None,
@@ -89,9 +90,12 @@ class IssueTools(GitHubBase):
         row = await self.object(ctx, path, missing=_MISSING)
         made = pick(trim.issue(row, whole=True), fields, always=_RESULT)
         if include_comments:
-            said = (await self.ask(ctx, f"{path}/comments", {"per_page": MAX_COMMENTS})).json()
+            answer = await self.ask(ctx, f"{path}/comments", {"per_page": MAX_COMMENTS})
+            said = answer.json()
             rows = said if isinstance(said, list) else []
             made["comment_list"] = [trim.comment(one) for one in rows if isinstance(one, dict)]
+            if next_page(answer):  # the first hundred of them
+                made["truncated"] = True
         return untrusted(made)
 
     @tool(
@@ -108,7 +112,7 @@ class IssueTools(GitHubBase):
         self,
         ctx: Context,
         repo: Repo,
-        title: Title,
+        title: Text,
         body: Body = None,
         labels: Names = None,
         assignees: Names = None,
@@ -133,7 +137,7 @@ class IssueTools(GitHubBase):
         ctx: Context,
         repo: Repo,
         issue_number: Number,
-        title: Title | None = None,
+        title: Text | None = None,
         body: Body = None,
         state: Literal["open", "closed"] | None = None,
         state_reason: Literal["completed", "not_planned", "duplicate", "reopened"] | None = None,
@@ -162,12 +166,13 @@ class IssueTools(GitHubBase):
     )
     async def add_issue_comment(
         self, ctx: Context, repo: Repo, issue_number: Number, body: Comment
-    ) -> dict[str, Any]:
+    ) -> ToolResult:
         """A comment on an issue or a pull request."""
         path = f"{self.scope.demand(repo)}/issues/{issue_number}/comments"
         look = f"Check with github_get_issue(issue_number={issue_number}, include_comments=true) before trying again."
         said = (await self.write(ctx, "POST", path, {"body": body}, look_first=look, missing=_MISSING)).json()
-        return small(id=said.get("id"), issue_number=issue_number, url=said.get("html_url"))
+        made = small(id=said.get("id"), issue_number=issue_number, url=said.get("html_url"))
+        return ToolResult(structured=made)
 
     @tool(
         title="List labels",
@@ -179,13 +184,13 @@ class IssueTools(GitHubBase):
         tags=("labels",),
     )
     async def list_labels(
-        self, ctx: Context, repo: Repo, limit: Limit = 100, cursor: Cursor = None
+        self, ctx: Context, repo: Repo, limit: Limit = 100, cursor: Cursor = None, fields: Fields = None
     ) -> Annotated[ToolResult, Page]:
         """A repository's labels."""
         path = f"{self.scope.demand(repo)}/labels"
         rows, following, _ = await self.page(ctx, "github_list_labels", path, {}, limit, cursor)
         items = [small(name=row.get("name"), description=row.get("description")) for row in rows]
-        return untrusted(page_of(items, following))
+        return untrusted(page_of(pick_each(items, fields, always=("name",)), following))
 
 
 def small_body(**members: Any) -> dict[str, Any]:

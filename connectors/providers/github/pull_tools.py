@@ -11,11 +11,11 @@ from connectors.kit.cursors import Cursor, Page, page_of
 from connectors.kit.fields import Fields, pick, pick_each
 from connectors.kit.tidy import cut, small, untrusted, visible
 from connectors.providers.github import trim
-from connectors.providers.github.answers import DIFF
-from connectors.providers.github.base import GitHubBase
+from connectors.providers.github.answers import DIFF, next_page
+from connectors.providers.github.base import GitHubBase, record_of
 from connectors.providers.github.issue_tools import small_body
 from connectors.providers.github.scope import branch_of, file_path, in_path
-from connectors.providers.github.types import Body, Branch, Comment, Limit, Number, OpenState, Repo, Title
+from connectors.providers.github.types import Body, Branch, Comment, Limit, Number, OpenState, Repo, Text
 from connectors.upstream.retry import Kind
 
 MOST: Final = 100
@@ -46,8 +46,8 @@ class PullTools(GitHubBase):
         ctx: Context,
         repo: Repo,
         state: OpenState = "open",
-        head: Annotated[str | None, Field(max_length=356, description="A branch, or owner:branch.")] = None,
-        base: Annotated[str | None, Field(max_length=255)] = None,
+        head: Annotated[str | None, Field(description="A branch, or owner:branch.")] = None,
+        base: str | None = None,
         limit: Limit = 25,
         cursor: Cursor = None,
         fields: Fields = None,
@@ -86,9 +86,10 @@ class PullTools(GitHubBase):
         row = await self.object(ctx, path, missing=_MISSING)
         made = pick(trim.pull(row, whole=True), fields, always=_RESULT)
         for part in dict.fromkeys(include or ()):
-            made[f"{part}_list" if part == "comments" else part] = await self._part(
-                ctx, part, place, path, row
-            )
+            told, more = await self._part(ctx, part, place, path, row)
+            made[f"{part}_list" if part == "comments" else part] = told
+            if more:
+                made["truncated"] = [*made.get("truncated", ()), part]
         return untrusted(made)
 
     @tool(
@@ -105,7 +106,7 @@ class PullTools(GitHubBase):
         self,
         ctx: Context,
         repo: Repo,
-        title: Title,
+        title: Text,
         head: Annotated[
             str, Field(min_length=1, max_length=356, description="Branch, or owner:branch of a fork.")
         ],
@@ -136,10 +137,10 @@ class PullTools(GitHubBase):
         ctx: Context,
         repo: Repo,
         pull_number: Number,
-        title: Title | None = None,
+        title: Text | None = None,
         body: Body = None,
         state: Literal["open", "closed"] | None = None,
-        base: Annotated[str | None, Field(max_length=255)] = None,
+        base: str | None = None,
     ) -> ToolResult:
         """Change, close or reopen a pull request; what is left out stays."""
         sent = small_body(title=title, body=body, state=state, base=branch_of(base) if base else None)
@@ -214,18 +215,23 @@ class PullTools(GitHubBase):
             )
         return small(number=pull_number, merged=said.get("merged"), sha=said.get("sha"))
 
-    async def _part(self, ctx: Context, part: Part, place: str, path: str, row: dict[str, Any]) -> Any:
-        """What belongs to a pull request; of each list the first hundred."""
+    async def _part(
+        self, ctx: Context, part: Part, place: str, path: str, row: dict[str, Any]
+    ) -> tuple[Any, bool]:
+        """What belongs to a pull request, of each list the first hundred; and whether there is more."""
         if part == "diff":
             text = visible((await self.ask(ctx, path, media=DIFF)).text)
-            return cut(text, MAX_DIFF)
+            return cut(text, MAX_DIFF), len(text) > MAX_DIFF
         if part == "checks":
             sha = str((row.get("head") or {}).get("sha", ""))
-            said = await self.object(ctx, f"{place}/commits/{in_path(sha)}/check-runs", {"per_page": MOST})
-            return [trim.check_run(one) for one in said.get("check_runs") or ()]
+            answer = await self.ask(ctx, f"{place}/commits/{in_path(sha)}/check-runs", {"per_page": MOST})
+            checks = record_of(answer).get("check_runs") or ()
+            return [trim.check_run(one) for one in checks], next_page(answer) is not None
         one_of = {"files": trim.changed_file, "reviews": trim.review, "comments": trim.comment}[part]
-        rows = (await self.ask(ctx, f"{path}/{part}", {"per_page": MOST})).json()
-        return [one_of(one) for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
+        answer = await self.ask(ctx, f"{path}/{part}", {"per_page": MOST})
+        rows = answer.json()
+        told = [one_of(one) for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
+        return told, next_page(answer) is not None
 
 
 def _head(name: str) -> str:

@@ -2,8 +2,6 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput
 from connectors.kit.cursors import Cursor, Page, page_of
@@ -15,7 +13,6 @@ from connectors.providers.github.scope import login_of
 from connectors.providers.github.types import Limit, Repo
 
 _RESULT = ("repo", "url")
-Login = Annotated[str | None, Field(max_length=100)]
 
 
 class RepositoryTools(AccountTools):
@@ -34,8 +31,8 @@ class RepositoryTools(AccountTools):
     async def list_repositories(
         self,
         ctx: Context,
-        username: Login = None,
-        org: Login = None,
+        username: str | None = None,
+        org: str | None = None,
         sort: Literal["created", "updated", "pushed", "full_name"] = "pushed",
         limit: Limit = 25,
         cursor: Cursor = None,

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
 from connectors.kit.cursors import Cursor, Page, page_of
+from connectors.kit.fields import Fields, pick_each
 from connectors.kit.tidy import cut, small, untrusted
 from connectors.providers.github import trim
 from connectors.providers.github.answers import JSON
@@ -15,9 +16,10 @@ from connectors.providers.github.types import Limit
 SEARCH: Final = "search"  # GitHub's own word for the limit that searches count against
 CODE: Final = "code_search"
 FRAGMENT: Final = 300
+_RESULT: Final = ("repo", "number", "path", "url")
 TEXT_MATCH: Final = "application/vnd.github.text-match+json"
-Query = Annotated[str, Field(min_length=1, max_length=256)]
-OneRepo = Annotated[str | None, Field(max_length=201, description="owner/name: only there.")]
+Query = Annotated[str, Field(min_length=1)]
+OneRepo = Annotated[str | None, Field(description="owner/name: only there.")]
 
 
 class SearchTools(GitHubBase):
@@ -33,10 +35,11 @@ class SearchTools(GitHubBase):
         sort: Literal["stars", "forks", "help-wanted-issues", "updated"] | None = None,
         limit: Limit = 10,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> Annotated[ToolResult, Page]:
         """Repositories by words and qualifiers such as language:python stars:>10."""
         return await self._found(
-            ctx, "github_search_repositories", "search/repositories", query, None, sort, limit, cursor
+            ctx, "github_search_repositories", "search/repositories", query, None, sort, limit, cursor, fields
         )
 
     @tool(title="Search issues", hint="R", name="github_search_issues", open_world=True, cache="S")
@@ -48,18 +51,27 @@ class SearchTools(GitHubBase):
         sort: Literal["comments", "reactions", "interactions", "created", "updated"] | None = None,
         limit: Limit = 10,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> Annotated[ToolResult, Page]:
         """Issues and pull requests by words and qualifiers such as is:pr is:open label:bug author:ada."""
         return await self._found(
-            ctx, "github_search_issues", "search/issues", query, repo, sort, limit, cursor
+            ctx, "github_search_issues", "search/issues", query, repo, sort, limit, cursor, fields
         )
 
     @tool(title="Search code", hint="R", name="github_search_code", open_world=True, cache="S")
     async def search_code(
-        self, ctx: Context, query: Query, repo: OneRepo = None, limit: Limit = 10, cursor: Cursor = None
+        self,
+        ctx: Context,
+        query: Query,
+        repo: OneRepo = None,
+        limit: Limit = 10,
+        cursor: Cursor = None,
+        fields: Fields = None,
     ) -> Annotated[ToolResult, Page]:
         """Code of default branches by words and qualifiers such as path:src extension:py."""
-        return await self._found(ctx, "github_search_code", "search/code", query, repo, None, limit, cursor)
+        return await self._found(
+            ctx, "github_search_code", "search/code", query, repo, None, limit, cursor, fields
+        )
 
     async def _found(
         self,
@@ -71,6 +83,7 @@ class SearchTools(GitHubBase):
         sort: str | None,
         limit: int,
         cursor: str | None,
+        fields: list[str] | None,
     ) -> ToolResult:
         params = {"q": self.scope.query(query, repo), "sort": sort}
         bucket = CODE if path.endswith("/code") else SEARCH
@@ -102,7 +115,8 @@ class SearchTools(GitHubBase):
             items.append(made)
         # Where something was left out, the number would tell of it.
         total = beside.get("total_count") if len(items) == len(rows) else None
-        answer: dict[str, Any] = {**page_of(items, following, total if isinstance(total, int) else None)}
+        number = total if isinstance(total, int) else None
+        answer: dict[str, Any] = {**page_of(pick_each(items, fields, always=_RESULT), following, number)}
         if beside.get("incomplete_results"):
             answer["truncated"] = True
         return untrusted(answer)

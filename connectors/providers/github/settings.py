@@ -19,7 +19,7 @@ class GitHubSettings(BaseModel):
     url: str = Field(
         PUBLIC_API,
         title="Address of the API",
-        description="https://api.github.com; for Enterprise Server https://HOST/api/v3.",
+        description="https://api.github.com; Enterprise Server: https://HOST/api/v3; data residency: https://api.NAME.ghe.com.",
     )
     repositories: list[str] = Field(
         default_factory=list,
@@ -48,7 +48,11 @@ class GitHubSettings(BaseModel):
             raise ValueError("Write an address such as https://api.github.com.")
         if parts.hostname in ("github.com", "www.github.com"):
             return PUBLIC_API
-        return value
+        host = parts.netloc
+        if parts.path or parts.scheme == "http" or host.startswith("api."):
+            return value
+        # People write where they sign in: the API is beside it (data residency) or below it (Enterprise Server).
+        return f"https://api.{host}" if host.endswith(".ghe.com") else f"https://{host}/api/v3"
 
     @field_validator("repositories")
     @classmethod

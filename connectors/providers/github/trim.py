@@ -125,6 +125,11 @@ def changed_file(row: _Row, *, patch: bool = True) -> dict[str, Any]:
     )
 
 
+def stats(said: Any) -> dict[str, Any]:
+    """How many lines a commit changed."""
+    return {name: _of(said, name) for name in ("additions", "deletions", "total")}
+
+
 def review(row: _Row) -> dict[str, Any]:
     """A review of a pull request."""
     return small(

@@ -1,7 +1,7 @@
 """GitHub: who one is, repositories, and what every answer has."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +16,11 @@ from tests.doubles.moments import now, zulu
 DOCS = "https://docs.github.com/rest"
 REPO = "/repos/{owner}/{repo}"
 WRITE = ("repo",)
+AREAS = {
+    "contents": "contents", "git": "contents", "branches": "contents", "commits": "contents", "compare": "contents",
+    "releases": "contents", "issues": "issues", "labels": "issues", "pulls": "pull_requests", "actions": "actions",
+}  # fmt: skip
+NEVER = "2999-12-31 23:59:59 UTC"
 
 
 def refuse(status: int, message: str, *errors: dict[str, str]) -> Refused:
@@ -27,6 +32,13 @@ def refuse(status: int, message: str, *errors: dict[str, str]) -> Refused:
 def invalid(resource: str, field: str, code: str = "missing_field") -> Refused:
     """GitHub's 422 about a field."""
     return refuse(422, "Validation Failed", {"resource": resource, "field": field, "code": code})
+
+
+@dataclass
+class FineGrained(Account):
+    """A fine-grained token's owner: ``grants`` are its permissions, which no answer tells."""
+
+    grants: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,8 +56,15 @@ class SecondaryLimit(Fault):
         await blow.line.answer(replace(answer, headers=headers))
 
 
+def _scopes_of(account: Account) -> str:
+    return ", ".join(sorted(account.scopes or ()))
+
+
 class Base(Double):
-    """Accounts, quota, ETags, pages, repositories. Octo may do everything; Mona's token reads only."""
+    """Accounts, quota, ETags, pages, repositories. Octo may do everything; Mona's token reads only.
+
+    Octo's fine-grained token (``fine``) reads contents, and writes issues.
+    """
 
     vendor = "github"
     title = "GitHub"
@@ -58,6 +77,11 @@ class Base(Double):
         self.door = Door(
             {"sandbox-github-token": octo, "sandbox-github-reader": mona}, schemes=("bearer", "token")
         )
+        self.fine = FineGrained(
+            "4", "octo", "octo@example.com", grants={"contents": "read", "issues": "write"}
+        )
+        self.door.tokens["github_pat_sandbox"] = self.fine
+        self.unlimited = False  # as Enterprise Servers are until somebody limits them
         self.ids = 1000
         self.repos: dict[str, dict[str, Any]] = {}
         for name, private in (("hello-world", False), ("secrets.io", True)):
@@ -85,7 +109,19 @@ class Base(Double):
         row = self.repos.get(name)
         if row is None or (row["private"] and not request.account.may(WRITE)):
             raise refuse(404, "Not Found")
+        self._granted(request, row["private"])
         return row
+
+    def _granted(self, request: Request, private: bool) -> None:
+        """Refuse what a fine-grained token has no permission for; public repositories are open to readers."""
+        reads = request.method in ("GET", "HEAD")
+        area, need = AREAS.get((request.path.split("/") + [""] * 4)[4], ""), "read" if reads else "write"
+        if not isinstance(request.account, FineGrained) or not area or (reads and not private):
+            return
+        if request.account.grants.get(area) not in (need, "write"):
+            refused = refuse(403, "Resource not accessible by personal access token")
+            refused.answer.headers = {"x-accepted-github-permissions": f"{area}={need}"}
+            raise refused
 
     # In GitHub's words
 
@@ -98,7 +134,9 @@ class Base(Double):
         )
 
     def scope_missing(self, route: Route, account: Account) -> Answer:
-        return self.said(403, "Resource not accessible by personal access token")
+        answer = self.said(403, "Must have write access to this repository.")
+        scopes = {"x-accepted-oauth-scopes": ", ".join(route.scopes), "x-oauth-scopes": _scopes_of(account)}
+        return replace(answer, headers=scopes)
 
     def exhausted(self, account: Account | None) -> Answer:
         id = account.id if account else "0"
@@ -107,6 +145,8 @@ class Base(Double):
         return answer
 
     def quota_headers(self, account: Account | None) -> dict[str, str]:
+        if self.unlimited:
+            return {}
         left = self.quota.left(account)
         return {
             "x-ratelimit-limit": str(self.quota.limit), "x-ratelimit-remaining": str(left),
@@ -125,9 +165,14 @@ class Base(Double):
         return None
 
     def finished(self, request: Request, answer: Answer) -> Answer:
-        scopes = ", ".join(sorted(request.account.scopes or ())) if request.account else ""
+        account = request.account
+        told = {"x-oauth-scopes": _scopes_of(account)} if account else {}
+        if isinstance(account, FineGrained):
+            told = {"github-authentication-token-expiration": NEVER}
+        if request.base_url.endswith("/api/v3"):
+            told["x-github-enterprise-version"] = "enterprise-server@3.20.0"
         headers = {
-            "x-oauth-scopes": scopes, "x-github-media-type": "github.v3; format=json",
+            **told, "x-github-media-type": "github.v3; format=json",
             "x-github-request-id": f"D0:{len(self.requests):04X}", **answer.headers,
         }  # fmt: skip
         if answer.status == 200 and request.method in ("GET", "HEAD"):
@@ -167,6 +212,8 @@ class Base(Double):
 
     @route("GET", "/rate_limit")
     def rate_limit(self, request: Request) -> Any:
+        if self.unlimited:
+            raise refuse(404, "Rate limiting is not enabled.")
         left = self.quota.left(request.account)
         core = {
             "limit": self.quota.limit,

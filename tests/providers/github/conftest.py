@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from common.db import in_db
 from connectors.providers.github import pacing
@@ -14,6 +16,7 @@ from connectors.services import credential_set, switch_set
 from connectors.upstream import retry
 from tests.doubles.fixtures import double_fixture
 from tests.doubles.github import GitHub
+from tests.doubles.github.apps import APP_ID, INSTALLATION
 from tests.factories import SYSTEM, make_connection
 from tests.mcp_endpoint.speak import Place, by_door, make_place, modern
 
@@ -55,6 +58,28 @@ def sandbox(settings, monkeypatch) -> None:
     settings.PORTICO_SANDBOX = True
     monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.005)
     monkeypatch.setattr(pacing, "APART_S", 0.002)
+
+
+@pytest.fixture(scope="session")
+def key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture
+def app(github, key) -> dict[str, str]:
+    """A GitHub App's credential, which the double knows."""
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    github.app_key = public.decode()
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    return {
+        "method": "app", "app_id": APP_ID, "installation_id": str(INSTALLATION), "private_key": private.decode(),
+    }  # fmt: skip
 
 
 @pytest.fixture

@@ -5,36 +5,11 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from connectors.providers.github import pacing
 from connectors.providers.github.auth import narrowed, pem
 from connectors.services import connection_check
-from tests.doubles.github.apps import APP_ID, INSTALLATION
 from tests.providers.github.conftest import PAT, REPO
-
-
-@pytest.fixture(scope="module")
-def key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-@pytest.fixture
-def app(github, key) -> dict[str, str]:
-    """A GitHub App's credential, which the double knows."""
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    github.app_key = public.decode()
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    return {
-        "method": "app", "app_id": APP_ID, "installation_id": str(INSTALLATION), "private_key": private.decode(),
-    }  # fmt: skip
 
 
 async def test_an_app_gets_one_token_for_many_calls_and_another_after_a_401(open_desk, github, app):
