@@ -88,11 +88,9 @@ class ReadingTools(ConfluenceBase):
         record = await self.one_page(ctx, page_id, title, space_key, url)
         text = visible(trim.storage_of(record) if raw else await markdown_of(record))
         part = text[start : start + max_chars]
-        made = {
-            **trim.page(self.site.url, record, record["space_key"]),
-            "content": part,
-            "characters": len(text),
-        }
+        made = {**trim.page(self.site.url, record, record["space_key"]), "content": part}
+        if len(part) < len(text):
+            made["characters"] = len(text)
         if start + len(part) < len(text):
             made["next_start"] = start + len(part)
         id = record["id"]

@@ -35,8 +35,9 @@ def version_of(record: dict[str, Any]) -> int:
 
 
 def page(site: str, record: dict[str, Any], space_key: str = "") -> dict[str, Any]:
-    """A page without its words."""
+    """A page without its words; who changed it and when only where that was after it was made."""
     version = record.get("version") or {}
+    changed = version if version.get("number") != 1 else {}
     return small(
         id=str(record["id"]),
         title=record.get("title"),
@@ -46,8 +47,8 @@ def page(site: str, record: dict[str, Any], space_key: str = "") -> dict[str, An
         version=version.get("number"),
         author=person(record.get("authorId")),
         created_at=record.get("createdAt"),
-        updated_at=version.get("createdAt"),
-        updated_by=person(version.get("authorId")),
+        updated_at=changed.get("createdAt"),
+        updated_by=person(changed.get("authorId")),
         url=url_of(site, record),
     )
 
