@@ -66,7 +66,7 @@ class PeopleTools(ConfluenceBase):
             assigned_to = str((await self._get(ctx, self.whoami))["accountId"])
         bound = {"page": page_id, "to": assigned_to, "status": status}
         page = await self._list(
-            ctx, "confluence_list_tasks", f"{V2}/tasks", bound, cursor=cursor, limit=limit, row=_task,
+            ctx, "confluence_list_tasks", f"{V2}/tasks", bound, cursor=cursor, limit=limit, row=task_of,
             body_format="storage", page_id=[page_id] if page_id else None, space_id=spaces or None,
             assigned_to=[assigned_to] if assigned_to else None, status=status,
         )  # fmt: skip
@@ -116,7 +116,7 @@ class PeopleTools(ConfluenceBase):
         return untrusted(trim.page(self.site.url, told, space.key))
 
 
-def _task(row: dict[str, Any]) -> dict[str, Any]:
+def task_of(row: dict[str, Any]) -> dict[str, Any]:
     """A task, its words as Markdown."""
     return small(
         id=str(row["id"]),
