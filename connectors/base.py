@@ -249,6 +249,14 @@ class Connector:
         return {token_field(cls.Credentials): token}
 
     @classmethod
+    def credential_warnings(cls, credential: Mapping[str, Any]) -> list[str]:
+        """What is odd about a credential that is stored all the same: a token of an unknown form, its near end.
+
+        Sentences for an admin, without any of its values.
+        """
+        return []
+
+    @classmethod
     def on_created(cls, connection: ConnectionRef) -> None:
         """Prepare a new connection's own rows, inside the transaction that creates it."""
 

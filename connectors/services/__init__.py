@@ -10,7 +10,12 @@ from connectors.services.connections import (
     release_tenant,
     valid_settings,
 )
-from connectors.services.credentials import credential_delete, credential_fields, credential_set
+from connectors.services.credentials import (
+    credential_delete,
+    credential_fields,
+    credential_set,
+    credential_warnings,
+)
 from connectors.services.endpoints import (
     endpoint_create,
     endpoint_delete,
@@ -38,6 +43,7 @@ __all__ = [
     "credential_delete",
     "credential_fields",
     "credential_set",
+    "credential_warnings",
     "endpoint_create",
     "endpoint_delete",
     "endpoint_facts",

@@ -90,6 +90,18 @@ def credential_fields(connection: Connection, principal: Principal | None = None
     return sorted(name for name, value in _read(connection.tenant, row).items() if value) if row else []
 
 
+def credential_warnings(connection: Connection, principal: Principal | None = None) -> list[str]:
+    """What the connector finds odd about the stored credential, in sentences without its values."""
+    row = (
+        Credential.objects.for_tenant(connection.tenant_id)
+        .filter(connection=connection, principal=principal, kind="settings")
+        .first()
+    )
+    if row is None:
+        return []
+    return class_of(connection.connector).credential_warnings(_read(connection.tenant, row))
+
+
 def credential_has(
     connection: Connection, values: Mapping[str, Any], principal: Principal | None = None
 ) -> bool:

@@ -35,6 +35,13 @@ _GONE: Final = frozenset({403, 404, 410, 451})
 class AccountTools(GitHubBase):
     """The connection itself."""
 
+    @classmethod
+    def credential_warnings(cls, credential: Mapping[str, Any]) -> list[str]:
+        """A token of an unknown form."""
+        method = str(credential.get("method"))
+        warning = _warned(method, str(credential.get("token") or ""), method == "classic")
+        return [warning] if warning else []
+
     @tool(title="About this connection", hint="R", name="github_connection_info", open_world=True)
     async def connection_info(self, ctx: Context) -> ToolResult:
         """Who this connection is, its rights, expiry, limits and repositories."""

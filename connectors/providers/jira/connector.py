@@ -1,5 +1,6 @@
 """Jira Cloud as a connector: its tools, its test, its prompts and resources."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from connectors.atlassian.auth import days_left, warnings_of
@@ -57,6 +58,11 @@ class Jira(
         """Who the connection is at Jira, what it may do, and what is left of its limits."""
         found = await self.check(ctx)
         return untrusted({"ok": found.ok, "message": found.message, **found.details})
+
+    @classmethod
+    def credential_warnings(cls, credential: Mapping[str, Any]) -> list[str]:
+        """A token of an unknown form, or one that ends soon."""
+        return warnings_of(credential)
 
     async def check(self, ctx: Context) -> CheckResult:
         """Who we are, what we may do, until when, and which tools would be of no use."""

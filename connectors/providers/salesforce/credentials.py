@@ -1,7 +1,8 @@
 """What an admin enters for a connection to Salesforce: where the org is, and how to sign in."""
 
 import re
-from typing import Annotated, Final, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -118,3 +119,29 @@ class Credentials(BaseModel):
 
 def _text(value: str | SecretStr | None) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else (value or "")
+
+
+_FORMS = {
+    "client_id": (r"3MVG9.{20,}", "consumer key", "begins with 3MVG9"),
+    "access_token": (
+        r"00D\w{12}(\w{3})?!.{20,}",
+        "access token",
+        "begins with 00D and has an exclamation mark",
+    ),
+    "refresh_token": (r"5Aep.{20,}", "refresh token", "begins with 5Aep"),
+}
+
+
+def oddities(credential: Mapping[str, Any]) -> list[str]:
+    """What does not look like a value of Salesforce's, or ends: told, never refused, since forms change."""
+    method = str(credential.get("method"))
+    told = [
+        f"The {title} does not look like one of Salesforce's, which {rule}."
+        for name, (form, title, rule) in _FORMS.items()
+        if name in (*_NEEDED.get(method, ()), "client_id")
+        and (value := str(credential.get(name) or ""))
+        and not re.fullmatch(form, value)
+    ]
+    if method == "password" and not credential.get("client_id"):
+        told.append(f"This way of signing in ends with {SOAP_ENDS}: use client_credentials.")
+    return told

@@ -190,7 +190,9 @@ class ConnectionAdmin(ServiceAdmin):
         return row
 
     def after_save(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        """To the connection's page, where it can be tested."""
+        """To the connection's page, where it can be tested; on it, what is odd about the credential."""
+        for warning in services.credential_warnings(obj) if class_of(obj.connector) else ():
+            messages.warning(request, warning)
         return HttpResponseRedirect(self.url("change", obj.pk))
 
     def form_context(self, request: HttpRequest, obj: Any | None) -> dict[str, Any]:

@@ -76,6 +76,8 @@ def own_account_view(
                 add_errors(form, error)
             else:
                 messages.success(request, f"Your account for {connection} is stored.")
+                for warning in services.credential_warnings(connection, seat.membership):
+                    messages.warning(request, warning)
                 return HttpResponseRedirect(reverse("admin:index"))
     return admin.page(
         request,
