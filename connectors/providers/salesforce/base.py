@@ -61,7 +61,9 @@ class SalesforceBase(Connector):
         session = await self._session(ctx)
         instance = await session.instance()
         said = Said(advise)
-        path = f"services/data/v{self.settings.api_version}/{request.path}" if data else request.path
+        path = (
+            f"services/data/v{self.settings.api_version}/{request.path}".rstrip("/") if data else request.path
+        )
         whole = replace(request, path=path, explain=said, before_commit=is_before_commit)
         try:
             return await client_of(self.connection, instance).send(ctx, whole, session), instance

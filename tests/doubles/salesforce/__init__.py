@@ -1,6 +1,6 @@
 """Salesforce, as far as a connector uses it."""
 
 from tests.doubles.salesforce.around import Salesforce
-from tests.doubles.salesforce.double import LockedRow
+from tests.doubles.salesforce.double import LockedRow, TooManyAtOnce
 
-__all__ = ["LockedRow", "Salesforce"]
+__all__ = ["LockedRow", "Salesforce", "TooManyAtOnce"]

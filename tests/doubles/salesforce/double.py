@@ -35,6 +35,22 @@ class LockedRow(Fault):
         await blow.line.answer(refuse(400, "UNABLE_TO_LOCK_ROW", said).answer)
 
 
+@dataclass(frozen=True)
+class TooManyAtOnce(Fault):
+    """More long requests at one time than the org may have: nothing was done, come again."""
+
+    kind = "too_many_at_once"
+
+    async def happen(self, blow: Blow) -> None:
+        said = "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
+        await blow.line.answer(refuse(403, "REQUEST_LIMIT_EXCEEDED", said).answer)
+
+
+def stamp() -> str:
+    """This moment as Salesforce keeps it: to the second."""
+    return atlassian(now().replace(microsecond=0))
+
+
 class Org(SignIn):
     """An org with a few accounts, contacts and opportunities. Tokens live until ``end_sessions``."""
 
@@ -85,16 +101,18 @@ class Org(SignIn):
         flags = [sum(1 << i for i, c in enumerate(short[n : n + 5]) if c.isupper()) for n in (0, 5, 10)]
         id, moment = (
             short + "".join(_DIGITS[10 + flag] if flag < 26 else str(flag - 26) for flag in flags),
-            atlassian(now()),
+            stamp(),
         )
         stamps = {"CreatedDate": moment, "LastModifiedDate": moment, "SystemModstamp": moment}
-        made = {"Id": id, "OwnerId": USER, "IsDeleted": False, **stamps, **values}
+        by = {"OwnerId": USER, "CreatedById": USER, "LastModifiedById": USER}
+        made = {"Id": id, **by, "IsDeleted": False, **stamps, **values}
         if kind in ("Contact", "Lead"):
             made["Name"] = " ".join(
                 part for part in (values.get("FirstName"), values.get("LastName")) if part
             )
         if "IsClosed" in OBJECTS[kind]:
-            made["IsClosed"] = values.get("Status") in ("Closed", "Completed")
+            stage = values.get("StageName", "")
+            made["IsClosed"] = values.get("Status") in ("Closed", "Completed") or stage.startswith("Closed")
         if kind == "Case":
             made["CaseNumber"] = f"{self.count:08d}"
         if kind == "ContentVersion":
@@ -168,7 +186,7 @@ class Org(SignIn):
     def _parsed(self, text: str, parent: str = "") -> tuple[str, soql.Query, list[str]]:
         """A query's object, the query, and its subqueries."""
         try:
-            whole, inner = soql.lifted(text)
+            whole, inner = soql.lifted(soql.spelled_out(text, OBJECTS))
             query = soql.parse(whole, self.value, lambda place: self._values(inner[place]))
             child = CHILDREN.get(parent, {}).get(query.object)
             kind = child[0] if child else self._kind(query.object, "INVALID_TYPE")
@@ -193,7 +211,10 @@ class Org(SignIn):
         if query.count:
             return {"totalSize": len(rows), "done": True, "records": []}
         if query.aggregates:
-            told = soql.grouped(rows, query, self.value)[: query.limit]
+            try:
+                told = soql.grouped(rows, query, self.value)[: query.limit]
+            except soql.SoqlError as error:
+                raise refuse(400, error.code, str(error)) from error
             return self._batch(request, told, 0, len(told))
         rows = rows[query.offset :][: query.limit]
         own = [field for field in query.fields if not field.startswith("@")]
@@ -258,19 +279,23 @@ class Org(SignIn):
         told: dict[str, Any] = {"attributes": {"type": kind, "url": url}}
         for field in fields or list(OBJECTS[kind]):
             if "." in field:
-                self._tell_parent(told, row, field)
+                self._tell_parent(request, told, row, field)
             else:
                 told[field] = self.value(row, field)
         return told
 
-    def _tell_parent(self, told: dict[str, Any], row: dict[str, Any], field: str) -> None:
+    def _tell_parent(self, request: Request, told: dict[str, Any], row: dict[str, Any], field: str) -> None:
         *steps, last = field.split(".")
-        if not row.get(f"{steps[0]}Id"):
-            told[steps[0]] = None
-            return
         for step in steps:
-            told = told.setdefault(step, {"attributes": {"type": step}})
-        told[last] = self.value(row, field)
+            id = row.get(f"{step}Id") or ""
+            found = next(((kind, rows[id]) for kind, rows in self.rows.items() if id in rows), None)
+            if found is None:
+                told[step] = None
+                return
+            kind, row = found
+            url = f"/services/data/{request.parameters['version']}/sobjects/{kind}/{id}"
+            told = told.setdefault(step, {"attributes": {"type": kind, "url": url}})
+        told[last] = self.value(row, last)
 
     def _batch(self, request: Request, rows: list[dict[str, Any]], start: int, total: int) -> dict[str, Any]:
         part, rest = rows[:BATCH], rows[BATCH:]

@@ -7,6 +7,36 @@ _COMMON: Final = {
     "Id": ("id", False, False), "CreatedDate": ("datetime", False, False),
     "LastModifiedDate": ("datetime", False, False), "SystemModstamp": ("datetime", False, False),
     "OwnerId": ("reference", True, False), "IsDeleted": ("boolean", False, False),
+    "CreatedById": ("reference", False, False), "LastModifiedById": ("reference", False, False),
+    "LastActivityDate": ("date", False, False), "LastViewedDate": ("datetime", False, False),
+    "LastReferencedDate": ("datetime", False, False),
+}  # fmt: skip
+
+
+def _more(names: str) -> dict[str, str]:
+    """What else Salesforce sends of a whole record, mostly empty (Object Reference, "Standard Objects")."""
+    return dict.fromkeys(names.split(), "string")
+
+
+def _address(kind: str) -> dict[str, str]:
+    parts = "Street State PostalCode Country Latitude Longitude GeocodeAccuracy Address"
+    return _more(" ".join(f"{kind}{part}" for part in parts.split()))
+
+
+_ACCOUNT: Final = {
+    **_address("Billing"), "ShippingCity": "string", **_address("Shipping"),
+    **_more("ParentId MasterRecordId Fax PhotoUrl Sic SicDesc NumberOfEmployees Ownership TickerSymbol Rating Site Jigsaw "
+            "JigsawCompanyId CleanStatus AccountSource DunsNumber Tradestyle NaicsCode NaicsDesc YearStarted"),
+}  # fmt: skip
+_CONTACT: Final = {
+    "MailingCity": "string", **_address("Mailing"), "OtherCity": "string", **_address("Other"),
+    **_more("MasterRecordId Salutation Fax MobilePhone HomePhone OtherPhone AssistantPhone AssistantName ReportsToId "
+            "Department LeadSource Birthdate Description EmailBouncedReason EmailBouncedDate PhotoUrl Jigsaw CleanStatus"),
+}  # fmt: skip
+_OPPORTUNITY: Final = {
+    "IsClosed": "boolean", "IsWon": "boolean",
+    **_more("Description ExpectedRevenue TotalOpportunityQuantity Type NextStep LeadSource ForecastCategory "
+            "ForecastCategoryName CampaignId HasOpportunityLineItem Pricebook2Id FiscalQuarter FiscalYear ContactId"),
 }  # fmt: skip
 
 
@@ -16,14 +46,14 @@ def _fields(required: tuple[str, ...] = (), **more: str) -> dict[str, tuple[str,
 
 OBJECTS: Final[dict[str, dict[str, tuple[str, bool, bool]]]] = {
     "Account": _fields(("Name",), Name="string", Industry="picklist", Phone="phone", Website="url", Type="picklist",
-                       AnnualRevenue="currency", BillingCity="string", Description="textarea", AccountNumber="string"),
+                       AnnualRevenue="currency", BillingCity="string", Description="textarea", AccountNumber="string", **_ACCOUNT),
     "User": _fields((), Name="string", Email="email", Username="string"),
     "Contact": _fields(("LastName",), Name="string", FirstName="string", LastName="string", Email="email", Phone="phone", Title="string",
-                       AccountId="reference"),
+                       AccountId="reference", **_CONTACT),
     "Lead": _fields(("LastName", "Company"), Name="string", Title="string", IsConverted="boolean", FirstName="string", LastName="string", Company="string", Email="email",
                     Status="picklist", LeadSource="picklist"),
     "Opportunity": _fields(("Name", "StageName", "CloseDate"), Name="string", StageName="picklist", CloseDate="date",
-                           Amount="currency", AccountId="reference", Probability="percent"),
+                           Amount="currency", AccountId="reference", Probability="percent", **_OPPORTUNITY),
     "Case": _fields((), CaseNumber="string", IsClosed="boolean", Subject="string", Status="picklist", Priority="picklist", Origin="picklist", Description="textarea",
                     AccountId="reference", ContactId="reference"),
     "Task": _fields((), IsClosed="boolean", Subject="string", Status="picklist", Priority="picklist", ActivityDate="date", Description="textarea",
@@ -38,7 +68,7 @@ PREFIXES: Final = {"Account": "001", "Contact": "003", "Lead": "00Q", "Opportuni
                    "Task": "00T", "Event": "00U", "User": "005",
                    "ContentVersion": "068", "Report": "00O"}  # fmt: skip
 REFERENCES: Final = {
-    "OwnerId": ["User"], "AccountId": ["Account"], "ContactId": ["Contact"], "WhoId": ["Contact", "Lead"],
+    "OwnerId": ["User"], "CreatedById": ["User"], "LastModifiedById": ["User"], "AccountId": ["Account"], "ContactId": ["Contact"], "WhoId": ["Contact", "Lead"],
     "WhatId": ["Account", "Opportunity", "Case"],
 }  # fmt: skip
 # object: relationship: (its object, the field there that refers back)

@@ -6,8 +6,7 @@ from typing import Any
 
 from tests.doubles.double import Refused, route
 from tests.doubles.messages import Answer, Request
-from tests.doubles.moments import atlassian, now
-from tests.doubles.salesforce.double import BATCH, DATA, Org, refuse
+from tests.doubles.salesforce.double import BATCH, DATA, Org, refuse, stamp
 from tests.doubles.salesforce.objects import EXTERNAL, OBJECTS, brief, described
 
 
@@ -89,7 +88,7 @@ class Records(Org):
         kind, row = self._row(request)
         self._demand_unchanged(request, row)
         row |= self._checked(kind, request.json, whole=False)
-        row["LastModifiedDate"] = row["SystemModstamp"] = atlassian(now())
+        row["LastModifiedDate"] = row["SystemModstamp"] = stamp()
         return Answer(204)
 
     @route("DELETE", DATA + "/sobjects/{sobject}/{id}")

@@ -6,7 +6,7 @@ numbers, ``true``, ``false``, ``null``, dates, ``TODAY``, ``LAST_N_DAYS:n``; par
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -57,6 +57,15 @@ class Query:
     def aggregates(self) -> bool:
         """Whether it asks for groups or totals."""
         return bool(self.groups) or any("(" in field for field in self.fields)
+
+
+def spelled_out(text: str, objects: Mapping[str, Iterable[str]]) -> str:
+    """The query with the names of all its object's fields for ``FIELDS(STANDARD)`` or ``FIELDS(ALL)``."""
+    found = re.search(r"\bFROM\s+(\w+)", _blanked(text), re.IGNORECASE)
+    names = next(
+        (", ".join(own) for name, own in objects.items() if found and name.lower() == found[1].lower()), ""
+    )
+    return re.sub(r"(?i)\bFIELDS\(\s*(STANDARD|ALL)\s*\)", names, text, count=1) if names else text
 
 
 def lifted(text: str) -> tuple[str, list[str]]:

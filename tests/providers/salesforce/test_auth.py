@@ -11,10 +11,14 @@ from pydantic import ValidationError
 
 from audit.models import AuditEvent
 from common.db import in_db
+from common.vault import decrypt
 from connectors.models import Credential
 from connectors.pipeline import call_tool
 from connectors.providers.salesforce.credentials import LOGIN, TEST, Credentials, Settings
+from connectors.services.tokens import KIND, PURPOSE
 from connectors.upstream.tokens import memory
+from portico.admin.model_form import model_fields
+from tests.doubles.faults import Fault, Status, Unavailable
 from tests.providers.salesforce.conftest import APP, PASSWORD, SESSION
 
 QUERY = "SELECT Id, Name FROM Account"
@@ -62,16 +66,79 @@ async def test_each_way_of_signing_in_gives_a_session_and_the_next_one_when_it_e
     assert org.asked.count(signed_in) == 2
 
 
-async def test_fifty_calls_whose_session_has_ended_get_one_new_session_and_none_fails(org_with, salesforce):
-    org = await org_with(REFRESH)
+WAYS = {"refresh_token": REFRESH, "client_credentials": CLIENT, "soap": PASSWORD}
+
+
+@pytest.mark.parametrize("way", ["refresh_token", "client_credentials", "soap"])
+async def test_fifty_calls_whose_session_has_ended_get_one_new_session_and_none_fails(
+    org_with, salesforce, way
+):
+    org = await org_with(WAYS[way])
     salesforce.rotates = True
     await org.get("query", query=QUERY)
     salesforce.end_sessions()
     await asyncio.gather(*(org.get("query", query=QUERY) for _ in range(50)))
-    assert org.asked.count("token") == 2
-    salesforce.end_sessions()  # the rotated refresh token is the one that is used next
+    signed_in = "soapLogin" if way == "soap" else "token"
+    assert org.asked.count(signed_in) == 2
+    salesforce.end_sessions()  # a rotated refresh token is the one that is used next
     await org.get("query", query=QUERY)
-    assert org.asked.count("token") == 3
+    assert org.asked.count(signed_in) == 3
+
+
+async def test_a_rotated_refresh_token_is_stored_before_the_session_that_came_with_it_is_used(
+    org_with, salesforce
+):
+    org = await org_with(REFRESH)
+    salesforce.rotates = True
+    tenant, seen = org.connection.tenant, []
+
+    def stored():
+        row = Credential.objects.for_tenant(tenant).get(connection=org.connection, kind=KIND)
+        return json.loads(decrypt(tenant, row.pk, PURPOSE, row.ciphertext))
+
+    class Look(Fault):
+        kind = "look_into_the_database"
+
+        async def happen(self, blow):
+            kept = await in_db(stored)
+            session = blow.request.headers["authorization"]
+            seen.append(
+                (session, session == f"Bearer {kept['value']}" and kept["refresh"] == salesforce.refresh)
+            )
+            await blow.line.answer(blow.work())
+
+    salesforce.faults.add(Look(), path="query", times=None)
+    await org.get("query", query=QUERY)
+    salesforce.end_sessions()
+    await org.get("query", query=QUERY)  # sent with what has ended, and then with what is new
+    sessions = [session for session, _ in seen]
+    assert len(sessions) == 3 and sessions[0] == sessions[1] != sessions[2]
+    assert all(stored_first for _, stored_first in seen)
+    assert salesforce.refresh != "sandbox-refresh-token"
+
+
+async def test_who_we_are_is_known_also_where_the_apps_scopes_hide_it(org_with, salesforce):
+    org = await org_with(CLIENT)
+    for status in (403, 404):
+        salesforce.faults.add(Unavailable(status=status), path="userinfo")
+        check = await org.check()
+        assert check.ok and "as Ada Lovelace." in check.message
+        assert check.details["organization_id"] == "00D000000000001AAA"
+        assert check.details["user_id"] == "005000000000001AAA"
+    salesforce.faults.add(Unavailable(status=403), path="userinfo")
+    salesforce.faults.add(Status(404), path="getRecord")
+    assert "as 005000000000001AAA." in (await org.check()).message
+    salesforce.end_sessions()  # userinfo says 403 of it, all else 401
+    salesforce.faults.add(Unavailable(status=403), path="userinfo")
+    assert (await org.get("connection_info"))["name"] == "Ada Lovelace"
+
+
+def test_the_form_says_until_when_the_password_way_works():
+    fields = model_fields(Credentials, "credential", {})
+    assert next(iter(fields)) == "credential_method"
+    for name in ("credential_method", "credential_password"):
+        assert "Summer '27 (June 2027)" in str(fields[name].help_text), name
+    assert fields["credential_method"].initial == "client_credentials"
 
 
 async def test_a_pasted_session_that_has_ended_is_not_renewed(org, salesforce):

@@ -1,9 +1,12 @@
 """The writing tools of Salesforce against its double: what is written is there once, and nowhere else."""
 
+import asyncio
+import json
+
 import pytest
 
-from tests.doubles.faults import Reset, Status, TooMany
-from tests.doubles.salesforce import LockedRow
+from tests.doubles.faults import Reset, Status, TooMany, Unavailable
+from tests.doubles.salesforce import LockedRow, TooManyAtOnce
 
 
 def id_of(org, kind, name):
@@ -39,6 +42,25 @@ async def test_a_change_on_what_somebody_else_changed_meanwhile_is_a_conflict(or
         "update_record", **acme, data={"Phone": "1"}, if_unmodified_since="2099-01-01T00:00:00.000+0000"
     )
     assert (await org.fail("update_record", **acme, data={"Phone": "1"}, if_unmodified_since="now"))["code"] == "bad_moment"  # fmt: skip
+
+
+async def test_of_two_changes_at_once_on_the_same_state_one_is_made_and_the_other_is_a_conflict(org):
+    acme = {"sobject_type": "Account", "record_id": id_of(org, "Account", "Acme")}
+    row = org.double.rows["Account"][acme["record_id"]]
+    row["LastModifiedDate"] = "2020-01-01T09:00:00.000+0000"
+    read = (await org.get("get_record", **acme))["LastModifiedDate"]
+    results = await asyncio.gather(*(
+        org.call("update_record", **acme, data={"Phone": phone}, if_unmodified_since=read) for phone in ("1", "2")
+    ))  # fmt: skip
+    [lost] = [json.loads(one.content[0].text) for one in results if one.is_error]
+    assert (lost["type"], lost["code"], lost["retryable"]) == ("conflict", "PRECONDITION_FAILED", False)
+    assert "changed" in lost["error"] and "salesforce_get_record" in lost["hint"]
+    assert row["Phone"] == str(1 + [one.is_error for one in results].index(False))
+    again = (await org.get("get_record", **acme))["LastModifiedDate"]
+    await org.get("update_record", **acme, data={"Phone": "3"}, if_unmodified_since=again)
+    org.double.faults.add(Unavailable(status=412), path="updateRecord")  # in nobody's words
+    bare = await org.fail("update_record", **acme, data={"Phone": "4"}, if_unmodified_since=again)
+    assert bare["type"] == "conflict" and "LastModifiedDate" in bare["hint"]
 
 
 async def test_an_upsert_makes_once_and_changes_then(org):
@@ -156,3 +178,19 @@ async def test_the_end_of_the_days_requests_is_not_worth_another_try(org):
     error = await org.fail("query", query="SELECT Name FROM Account")
     assert (error["type"], error["code"], error["retryable"]) == ("rate_limit", "daily_limit", False)
     assert org.asked == ["query"] and "salesforce_get_limits" in error["hint"]
+
+
+async def test_too_many_requests_at_once_end_in_a_moment_and_are_worth_another_try(org):
+    org.double.faults.add(TooManyAtOnce(), path="query")
+    org.double.faults.add(TooManyAtOnce(), path="createRecord", times=2)
+    assert (await org.get("query", query="SELECT Name FROM Account"))["count"] == 2
+    await org.get("create_record", sobject_type="Account", data={"Name": "Once"})
+    assert len(named(org, "Account", "Once")) == 1
+    org.double.faults.add(TooManyAtOnce(), times=9)
+    error = await org.fail("query", query="SELECT Name FROM Account")
+    assert (error["type"], error["code"], error["retryable"]) == ("rate_limit", "concurrent_limit", True)
+    assert error["retry_after"] == 5 and "in a moment" in error["hint"]
+    tries = [hit.fault for hit in org.double.operations].count("too_many_at_once")
+    org.double.faults.clear()
+    assert tries <= 6  # three a call at most
+    assert (await org.get("query", query="SELECT Name FROM Account"))["count"] == 3
