@@ -36,7 +36,8 @@ class AtlassianCredentials(BaseModel):
         Field(
             title="Sign in with",
             description="api_token: e-mail and API token, with scopes (recommended) or without. bearer: token of a "
-            "service account. Data Center only: personal_access_token, or password (name and password).",
+            "service account. Data Center only: personal_access_token (recommended there), or password (user name "
+            "and password).",
         ),
     ] = "api_token"
     email: Annotated[
@@ -44,16 +45,16 @@ class AtlassianCredentials(BaseModel):
         Field(
             title="E-mail or user name",
             max_length=254,
-            description="Of the account that the token belongs to.",
+            description="Of the account that the token belongs to. Data Center: the user name, for password alone.",
         ),
     ] = None
     token: Annotated[
         SecretStr | None,
         Field(
-            title="Token",
+            title="Token or password",
             description="Cloud: id.atlassian.com > Security > API tokens > Create API token with scopes. Service "
             "account: admin.atlassian.com > Directory > Service accounts > Create credentials. Data Center: your "
-            "profile > Personal access tokens.",
+            "picture > Profile > Personal access tokens > Create token, or the password.",
         ),
     ] = None
     expires_at: Annotated[

@@ -14,6 +14,8 @@ _SCOPE = "scope does not match"
 
 def explain(answer: Answer) -> str:
     """What the product says is wrong, by field where it names them."""
+    if "CAPTCHA" in answer.headers.get("x-authentication-denied-reason", ""):
+        return "After too many wrong passwords it asks for a captcha: the account signs in once in a browser."
     try:
         told: Any = answer.json()
     except ConnectorError:

@@ -32,11 +32,13 @@ class AtlassianConnector(Connector):
 
     product: ClassVar[Product]
     whoami: ClassVar[str]  # the cheapest request that a credential is needed for
+    server_info: ClassVar[str] = ""  # where a site says whether it is Cloud or Data Center, if it does
     Credentials: ClassVar[type[BaseModel] | None] = AtlassianCredentials
 
     def __init__(self, connection: ConnectionRef, settings: BaseModel) -> None:
         super().__init__(connection, settings)
         self._places: OrderedDict[str, Place] = OrderedDict()  # by identity: whose credential it is
+        self._cloud: bool | None = None  # once the site has said it
 
     @property
     def site(self) -> Site:
@@ -78,7 +80,13 @@ class AtlassianConnector(Connector):
     async def _find(self, ctx: Context, credential: dict[str, Any], auth: Signed) -> Place:
         """Try the site, then the gateway. Raises AuthenticationFailed where neither takes the credential."""
         site, method = self.site, credential.get("method", "api_token")
-        if not site.cloud or method not in CLOUD:
+        if method not in CLOUD and site.at_atlassian:
+            raise AuthenticationFailed(
+                "Atlassian Cloud takes neither personal access tokens nor passwords.",
+                code="token_refused",
+                hint="An admin makes an API token (id.atlassian.com) and chooses api_token in the connection.",
+            )
+        if method not in CLOUD or not await self.is_cloud(ctx):
             return self._keep(ctx, Place(site.url, "site"))
         refusal: Answer | None = None
         if method != "bearer":
@@ -96,6 +104,31 @@ class AtlassianConnector(Connector):
             upstream_status=401,
             hint="An admin checks the e-mail, the token and its end on the connection's page.",
         )
+
+    async def is_cloud(self, ctx: Context) -> bool:
+        """Whether the site is Atlassian's Cloud; else it is a Data Center. Asked once in this process."""
+        if self._cloud is None:
+            self._cloud = await self._told_cloud(ctx)
+        return self._cloud
+
+    async def _told_cloud(self, ctx: Context) -> bool:
+        site = self.site
+        if site.at_atlassian or not self.server_info:
+            return site.cloud
+        credential = await ctx.credential()
+        if credential.get("method", "api_token") not in CLOUD:
+            return False
+        client = client_of(self.connection, site.url)
+        request = Request(
+            "GET", self.server_info, Kind.READ, accept=frozenset({401, 403, 404}), max_bytes=100_000
+        )
+        answer = await client.send(ctx, request)
+        if answer.status in (401, 403):  # some tell it to those alone who sign in
+            answer = await client.send(ctx, request, signed(credential))
+        if not answer.ok:
+            return site.cloud
+        told = answer.json()
+        return isinstance(told, dict) and told.get("deploymentType") == "Cloud"
 
     async def _tried(self, ctx: Context, base_url: str, auth: Signed) -> Answer | None:
         """The refusal of a credential at a place; None where it was taken.

@@ -25,14 +25,18 @@ class Site:
     cloud: bool
 
     @property
+    def at_atlassian(self) -> bool:
+        """Whether the address is one of Atlassian's own, so that it is Cloud for certain."""
+        return (urlsplit(self.url).hostname or "").endswith(_CLOUDS)
+
+    @property
     def gateway(self) -> str:
         """Where the site is reached with scoped tokens.
 
         A site that is not at Atlassian's (a proxy, a sandbox) answers for the gateway itself, so
         that its credential is not sent elsewhere.
         """
-        host = urlsplit(self.url).hostname or ""
-        return GATEWAY if host.endswith(_CLOUDS) else self.url
+        return GATEWAY if self.at_atlassian else self.url
 
 
 def site_url(text: str) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput, NotPermitted
 from connectors.kit.cursors import Cursor, Page, next_cursor, offset_after, page_of, position_of
+from connectors.kit.fields import pick_each
 from connectors.kit.tidy import untrusted
 from connectors.providers.jira import queries, trim, types
 from connectors.providers.jira.base import AGILE, JiraBase, hinting
@@ -35,9 +36,12 @@ class AgileTools(JiraBase):
         name: Annotated[str | None, Field(max_length=100, description="Part of its name.")] = None,
         limit: Annotated[int, Field(ge=1, le=50)] = 25,
         cursor: Cursor = None,
+        fields: types.Only = None,
     ) -> Annotated[ToolResult, Page]:
         """Boards, of one project or of all."""
         key = self._key(project_key)
+        if key is None and self.allowed and not await self.is_cloud(ctx):
+            key = self.project_key(None)  # a Data Center's boards do not say whose they are
         query = {"project_key": key, "type": type, "name": name}
         start = position_of(ctx, "jira_get_boards", query, cursor) or 0
         with hinting(not_found=NO_PROJECT, invalid=NO_PROJECT):
@@ -54,14 +58,18 @@ class AgileTools(JiraBase):
         kept = [row for row in rows if self._is_allowed(row)]
         after = None if told.get("isLast") else offset_after(start, len(rows), told.get("total"), limit=limit)
         more = next_cursor(ctx, "jira_get_boards", query, after)
-        return untrusted(page_of([trim.board(self.site.url, row) for row in kept], more))
+        items = pick_each([trim.board(self.site.url, row) for row in kept], fields)
+        return untrusted(page_of(items, more))
 
     def _key(self, key: str | None) -> str | None:
         """The project whose boards are meant; None: all."""
         return self.project_key(key) if key or len(self.allowed) == 1 else self.settings.default_project
 
     def _is_allowed(self, board: dict[str, Any]) -> bool:
-        return not self.allowed or (board.get("location") or {}).get("projectKey") in self.allowed
+        """A board is reached by its project; one of several projects by any of them."""
+        place = board.get("location") or {}
+        keys = place.get("projectKeys") or [place.get("projectKey")]
+        return not self.allowed or any(key in self.allowed for key in keys)
 
     async def demand_board(self, ctx: Context, board_id: int) -> None:
         """Raise NotPermitted for a board of a project beyond the allow-list."""
@@ -114,6 +122,7 @@ class AgileTools(JiraBase):
         state: State | None = None,
         limit: Annotated[int, Field(ge=1, le=50)] = 25,
         cursor: Cursor = None,
+        fields: types.Only = None,
     ) -> Annotated[ToolResult, Page]:
         """A scrum board's sprints, the oldest first."""
         await self.demand_board(ctx, board_id)
@@ -123,7 +132,7 @@ class AgileTools(JiraBase):
         rows = told.get("values") or []
         after = None if told.get("isLast") else offset_after(start, len(rows), told.get("total"), limit=limit)
         more = next_cursor(ctx, "jira_get_board_sprints", query, after)
-        return untrusted(page_of([trim.sprint(row) for row in rows], more))
+        return untrusted(page_of(pick_each([trim.sprint(row) for row in rows], fields), more))
 
     async def _sprints(
         self, ctx: Context, board_id: int, state: str | None, start: int, limit: int
@@ -145,12 +154,12 @@ class AgileTools(JiraBase):
         tags=("jira:sprints",),
     )
     async def jira_get_active_sprints(
-        self, ctx: Context, board_id: types.Number
+        self, ctx: Context, board_id: types.Number, fields: types.Only = None
     ) -> Annotated[ToolResult, Page]:
         """The sprints of a board that run now."""
         await self.demand_board(ctx, board_id)
         told = await self._sprints(ctx, board_id, "active", 0, 50)
-        return untrusted(page_of([trim.sprint(row) for row in told.get("values") or []]))
+        return untrusted(page_of(pick_each([trim.sprint(row) for row in told.get("values") or []], fields)))
 
     @tool(
         title="Get a sprint's issues",

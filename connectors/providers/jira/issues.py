@@ -1,11 +1,13 @@
 """Reading issues: one, many, their history."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
 from connectors.kit.cursors import Cursor, Page, next_cursor, offset_after, page_of, position_of
+from connectors.kit.fields import pick_each
 from connectors.kit.tidy import people, untrusted
 from connectors.providers.jira import queries, trim, types
 from connectors.providers.jira.base import API, NO_ISSUE, JiraBase, hinting, issue_path
@@ -25,12 +27,18 @@ class IssueTools(JiraBase):
         issue_key: types.IssueKey,
         fields: types.FieldNames = None,
         include: list[types.Include] | None = None,
+        raw: types.Raw = False,
     ) -> Annotated[ToolResult, types.Record]:
         """An issue with its description as Markdown. include adds what hangs on it."""
-        return untrusted(await self.whole(ctx, issue_key, fields, include or []))
+        return untrusted(await self.whole(ctx, issue_key, fields, include or [], raw))
 
     async def whole(
-        self, ctx: Context, key: str, fields: list[str] | None, include: list[types.Include]
+        self,
+        ctx: Context,
+        key: str,
+        fields: list[str] | None,
+        include: list[types.Include],
+        raw: bool = False,
     ) -> types.Values:
         """An issue and what hangs on it."""
         if self.allowed:
@@ -48,12 +56,28 @@ class IssueTools(JiraBase):
             )
         parts = row.get("fields") or {}
         own = {name: value for name, value in parts.items() if name in wanted or "*all" in wanted}
-        told = self.told({**row, "fields": own}) | _included(row, parts, include)
+        told = (
+            self.told({**row, "fields": own}, raw)
+            | included(row, parts, include)
+            | self._said(parts, include, raw)
+        )
         if "links" in include:
             told["links"] = [trim.link(each) for each in self._reachable(parts.get("issuelinks") or [])]
         if "watchers" in include:
             watching = await self.read(ctx, issue_path(key, "/watchers"))
             told["watchers"] = people(watching.get("watchers"))
+        return told
+
+    def _said(self, parts: dict[str, Any], include: Sequence[str], raw: bool) -> types.Values:
+        """What people wrote at an issue."""
+        told: types.Values = {}
+        for name, field, make in (
+            ("comments", "comment", self.comment),
+            ("worklogs", "worklog", self.worklog),
+        ):
+            if name in include:
+                rows = (parts.get(field) or {}).get(name) or []
+                told |= _last(name, [make(each, raw) for each in rows[-MOST_INCLUDED:]], len(rows))
         return told
 
     @tool(title="Get many issues", hint="R", open_world=True, cache="S", tags=("jira:issue:{issue_keys}",),
@@ -93,7 +117,12 @@ class IssueTools(JiraBase):
     @tool(title="Get an issue's history", hint="R", open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
           default_on=False)  # fmt: skip
     async def jira_get_changelog(
-        self, ctx: Context, issue_key: types.IssueKey, limit: types.Limit = 25, cursor: Cursor = None
+        self,
+        ctx: Context,
+        issue_key: types.IssueKey,
+        limit: types.Limit = 25,
+        cursor: Cursor = None,
+        fields: types.Only = None,
     ) -> Annotated[ToolResult, Page]:
         """Who changed what of an issue and when, the oldest first."""
         await self.demand_issue(ctx, issue_key)
@@ -104,18 +133,13 @@ class IssueTools(JiraBase):
         rows = told.get("values") or []
         after = offset_after(start, len(rows), told.get("total"), limit=limit)
         more = next_cursor(ctx, "jira_get_changelog", query, after)
-        return untrusted(page_of([trim.change(row) for row in rows], more, told.get("total")))
+        items = pick_each([trim.change(row) for row in rows], fields)
+        return untrusted(page_of(items, more, told.get("total")))
 
 
-def _included(row: dict[str, Any], parts: dict[str, Any], include: list[types.Include]) -> types.Values:
+def included(row: dict[str, Any], parts: dict[str, Any], include: Sequence[str]) -> types.Values:
     """What was asked for beside the fields; the last ones of long lists, and how many there are."""
     told: types.Values = {}
-    if "comments" in include:
-        rows = (parts.get("comment") or {}).get("comments") or []
-        told |= _last("comments", [trim.comment(each) for each in rows[-MOST_INCLUDED:]], len(rows))
-    if "worklogs" in include:
-        rows = (parts.get("worklog") or {}).get("worklogs") or []
-        told |= _last("worklogs", [trim.worklog(each) for each in rows[-MOST_INCLUDED:]], len(rows))
     if "attachments" in include:
         told["attachments"] = [trim.attachment(each) for each in parts.get("attachment") or []]
     if "transitions" in include:

@@ -150,10 +150,10 @@ class LinkTools(JiraBase):
         for link in remote:
             about = link.get("object") or {}
             yield str(about.get("url") or ""), "link", str(about.get("title") or "")
-        for url in _ADDRESS.findall(to_markdown(fields.get("description"))):
+        for url in _ADDRESS.findall(to_markdown(self.rich(fields.get("description")))):
             yield url, "description", ""
         for each in (fields.get("comment") or {}).get("comments") or []:
-            for url in _ADDRESS.findall(to_markdown(each.get("body"))):
+            for url in _ADDRESS.findall(to_markdown(self.rich(each.get("body")))):
                 yield url, "comment", ""
 
 

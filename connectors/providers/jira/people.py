@@ -8,11 +8,12 @@ from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput
-from connectors.kit.cursors import Page, page_of
+from connectors.kit.cursors import Cursor, Page, next_cursor, offset_after, page_of, part_of, position_of
+from connectors.kit.fields import pick_each
 from connectors.kit.tidy import people, small, untrusted
-from connectors.providers.jira import trim, types
+from connectors.providers.jira import types
 from connectors.providers.jira.base import API, NO_ISSUE, JiraBase, hinting, issue_path
-from connectors.providers.jira.writing import comment_body
+from connectors.providers.jira.texts import Written
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
 
@@ -34,13 +35,19 @@ class PeopleTools(JiraBase):
         project_key: types.ProjectKey = None,
         issue_key: types.IssueKey | None = None,
         limit: Annotated[int, Field(ge=1, le=50)] = 10,
+        cursor: Cursor = None,
+        fields: types.Only = None,
     ) -> Annotated[ToolResult, Page]:
         """People with their account ids; with a project or issue, those who can be assigned there."""
         if issue_key:
             await self.demand_issue(ctx, issue_key)
         asked = self.project_key(project_key) if project_key else None
         path = f"{API}/user/assignable/search" if asked or issue_key else f"{API}/user/search"
-        rows = await self.read(ctx, path, query=query, project=asked, issueKey=issue_key, maxResults=limit)
+        listed = {"query": query, "project_key": asked, "issue_key": issue_key}
+        start = position_of(ctx, "jira_search_users", listed, cursor) or 0
+        rows = await self.read(
+            ctx, path, query=query, project=asked, issueKey=issue_key, startAt=start or None, maxResults=limit
+        )
         kept = [
             row for row in rows if row.get("active", True) and row.get("accountType", "atlassian") != "app"
         ]
@@ -48,7 +55,9 @@ class PeopleTools(JiraBase):
             small(id=row.get("accountId"), name=row.get("displayName"), email=row.get("emailAddress"))
             for row in kept
         ]
-        return untrusted(page_of(items))
+        after = offset_after(start, len(rows), None, limit=limit)
+        more = next_cursor(ctx, "jira_search_users", listed, after)
+        return untrusted(page_of(pick_each(items, fields), more))
 
     @tool(title="Get watchers", hint="R", open_world=True, required=True, cache="S", default_on=False,
           tags=("jira:issue:{issue_key}",))  # fmt: skip
@@ -97,14 +106,22 @@ class PeopleTools(JiraBase):
     @tool(title="Get logged work", hint="R", open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
           default_on=False)  # fmt: skip
     async def jira_get_worklogs(
-        self, ctx: Context, issue_key: types.IssueKey, limit: types.Limit = 25
+        self,
+        ctx: Context,
+        issue_key: types.IssueKey,
+        limit: types.Limit = 25,
+        cursor: Cursor = None,
+        fields: types.Only = None,
+        raw: types.Raw = False,
     ) -> Annotated[ToolResult, Page]:
         """Work logged on an issue, the last first."""
         await self.demand_issue(ctx, issue_key)
         with hinting(not_found=NO_ISSUE):
             told = await self.read(ctx, issue_path(issue_key, "/worklog"))
         rows = sorted(told.get("worklogs") or [], key=lambda row: str(row.get("started")), reverse=True)
-        return untrusted(page_of([trim.worklog(row) for row in rows[:limit]], total=told.get("total")))
+        items = pick_each([self.worklog(row, raw) for row in rows], fields)
+        asked = {"issue_key": issue_key, "fields": fields, "raw": raw}
+        return untrusted(part_of(ctx, "jira_get_worklogs", asked, items, cursor, limit))
 
     @tool(title="Log work", hint="W", toolset="write", open_world=True, default_on=False,
           tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
@@ -112,18 +129,17 @@ class PeopleTools(JiraBase):
         self,
         ctx: Context,
         issue_key: types.IssueKey,
-        time_spent: Annotated[
-            str, Field(pattern=r"^\s*\d+(\.\d+)?[wdhm](\s+\d+(\.\d+)?[wdhm])*\s*$", description="3h 30m")
-        ],
+        time_spent: Annotated[str, Field(pattern=DURATION, description="3h 30m")],
         started: Annotated[str | None, Field(max_length=40, description="ISO 8601; default: now.")] = None,
         comment: types.Markdown | None = None,
         adjust_estimate: Literal["leave", "auto"] = "leave",
+        format: Written = "markdown",
     ) -> types.Values:
         """Log time spent on an issue."""
         await self.demand_issue(ctx, issue_key)
         body: dict[str, Any] = {"timeSpent": time_spent.strip(), "started": _moment(started)}
         if comment:
-            body["comment"] = comment_body(comment)
+            body["comment"] = await self.comment_text(ctx, comment, format)
         request = Request(
             "POST", issue_path(issue_key, "/worklog"), Kind.ONCE, json=body,
             params={"adjustEstimate": adjust_estimate},

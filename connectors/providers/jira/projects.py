@@ -6,7 +6,8 @@ from urllib.parse import quote
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
-from connectors.kit.cursors import Cursor, Page, next_cursor, offset_after, page_of, position_of
+from connectors.kit.cursors import Cursor, Page, next_cursor, offset_after, page_of, part_of, position_of
+from connectors.kit.fields import pick, pick_each
 from connectors.kit.tidy import untrusted
 from connectors.providers.jira import trim, types
 from connectors.providers.jira.base import API, JiraBase, hinting
@@ -25,6 +26,7 @@ class ProjectTools(JiraBase):
         query: Annotated[str | None, Field(max_length=100, description="Part of a name or key.")] = None,
         limit: Annotated[int, Field(ge=1, le=50)] = 25,
         cursor: Cursor = None,
+        fields: types.Only = None,
     ) -> Annotated[ToolResult, Page]:
         """Projects that the account sees and the connection may reach."""
         asked = {"query": query}
@@ -37,13 +39,14 @@ class ProjectTools(JiraBase):
         kept = [row for row in rows if not self.allowed or row.get("key") in self.allowed]
         after = None if told.get("isLast") else offset_after(start, len(rows), told.get("total"), limit=limit)
         more = next_cursor(ctx, "jira_get_projects", asked, after)
-        return untrusted(page_of([trim.project(self.site.url, row) for row in kept], more, told.get("total")))
+        items = pick_each([trim.project(self.site.url, row) for row in kept], fields)
+        return untrusted(page_of(items, more, told.get("total")))
 
     @tool(
         title="Get a project", hint="R", open_world=True, cache="L", tags=("jira:projects",), default_on=False
     )
     async def jira_get_project(
-        self, ctx: Context, project_key: types.ProjectKey = None
+        self, ctx: Context, project_key: types.ProjectKey = None, fields: types.Only = None
     ) -> Annotated[ToolResult, types.Record]:
         """A project with its issue types, components and versions."""
         row = await self._project(ctx, self.project_key(project_key))
@@ -51,7 +54,7 @@ class ProjectTools(JiraBase):
         for name in ("issueTypes", "components", "versions"):
             if row.get(name):
                 told[{"issueTypes": "issue_types"}.get(name, name)] = [trim.value(each) for each in row[name]]
-        return untrusted(told)
+        return untrusted(pick(told, fields))
 
     async def _project(self, ctx: Context, key: str) -> dict[str, Any]:
         with hinting(not_found=NO_PROJECT):
@@ -73,10 +76,11 @@ class ProjectTools(JiraBase):
         title="Get issue types", hint="R", open_world=True, required=True, cache="L", tags=("jira:projects",)
     )
     async def jira_get_issue_types(
-        self, ctx: Context, project_key: types.ProjectKey = None
+        self, ctx: Context, project_key: types.ProjectKey = None, fields: types.Only = None
     ) -> Annotated[ToolResult, Page]:
         """Issue types that can be made in a project, with the ids that jira_get_create_metadata takes."""
-        return untrusted(page_of([trim.issue_type(row) for row in await self.creatable(ctx, project_key)]))
+        told = [trim.issue_type(row) for row in await self.creatable(ctx, project_key)]
+        return untrusted(page_of(pick_each(told, fields)))
 
     @tool(title="Get creatable issue types", hint="R", open_world=True, required=True, cache="L",
           tags=("jira:projects",), default_on=False)  # fmt: skip
@@ -124,11 +128,13 @@ class ProjectTools(JiraBase):
             str, Field(pattern=r"^[0-9]{1,18}$", description="From jira_get_issue_types.")
         ],
         project_key: types.ProjectKey = None,
+        fields: types.Only = None,
     ) -> Annotated[ToolResult, Page]:
         """Fields of a new issue of this type: which are required, and their allowed values."""
         rows = await self.creation_fields(ctx, project_key, issue_type_id)
         made = [trim.create_field(row) for row in rows if row.get("fieldId") not in ("project", "issuetype")]
-        return untrusted(page_of(sorted(made, key=lambda row: not row.get("required"))))
+        told = sorted(made, key=lambda row: not row.get("required"))
+        return untrusted(page_of(pick_each(told, fields)))
 
     @tool(title="Check story points", hint="R", open_world=True, required=True, cache="L", tags=("jira:projects",),
           default_on=False)  # fmt: skip
@@ -166,6 +172,8 @@ class ProjectTools(JiraBase):
         ctx: Context,
         search: Annotated[str | None, Field(max_length=100)] = None,
         custom_only: bool = False,
+        limit: Annotated[int, Field(ge=1, le=500)] = 100,
+        cursor: Cursor = None,
     ) -> Annotated[ToolResult, Page]:
         """The site's fields, with the names that JQL knows them by."""
         words = (search or "").lower()
@@ -174,4 +182,5 @@ class ProjectTools(JiraBase):
             for row in await self.fields_known(ctx)
             if words in f"{row['id']} {row.get('name', '')}".lower() and (row.get("custom") or not custom_only)
         ]  # fmt: skip
-        return untrusted(page_of(rows))
+        asked = {"search": search, "custom_only": custom_only}
+        return untrusted(part_of(ctx, "jira_list_fields", asked, rows, cursor, limit))

@@ -11,6 +11,7 @@ from connectors.kit.cursors import Cursor, Page, next_cursor, page_of, position_
 from connectors.kit.tidy import untrusted
 from connectors.providers.jira import queries, trim, types
 from connectors.providers.jira.base import API, JiraBase, hinting
+from connectors.providers.jira.issues import included
 
 Jql = Annotated[str, Field(max_length=queries.MAX_JQL, description="JQL, may end with ORDER BY.")]
 NEWEST = "updated DESC"
@@ -27,30 +28,32 @@ class SearchTools(JiraBase):
         max_results: types.Limit = 10,
         fields: types.FieldNames = None,
         cursor: Cursor = None,
+        start_at: Annotated[int | None, Field(ge=0, description="Data Center.")] = None,
+        expand: list[Literal["names", "changelog", "transitions"]] | None = None,
     ) -> Annotated[ToolResult, Page]:
         """Issues that a JQL query finds, without their descriptions unless fields names them.
 
         Text: summary ~ "words". Me: assignee = currentUser(). Open: statusCategory != Done.
         """
         bounded = queries.bounded(jql, self.allowed, order=NEWEST)
-        query = {"jql": jql, "fields": fields}
+        query = {"jql": jql, "fields": fields, "expand": expand}
         token = position_of(ctx, "jira_search_issues", query, cursor)
+        if start_at and await self.is_cloud(ctx):
+            raise InvalidInput(
+                "Jira Cloud pages by cursor alone.", hint="Give the next_cursor of the answer before."
+            )
         wanted = await self.field_ids(ctx, fields) if fields else trim.SEARCHED
-        rows, after = await self._found(ctx, jql, bounded, max_results, wanted, token)
-        items = [self.told(row) for row in rows]
-        return untrusted(page_of(items, next_cursor(ctx, "jira_search_issues", query, after)))
-
-    async def _found(
-        self,
-        ctx: Context,
-        jql: str,
-        bounded: str,
-        limit: int,
-        fields: list[str] | tuple[str, ...],
-        token: str | None,
-    ) -> tuple[list[types.Values], str | None]:
         with hinting(invalid=partial(queries.jql_hint, jql)):
-            return await self.issues_of(ctx, bounded, limit=limit, fields=fields, token=token)
+            found = await self.found(
+                ctx, bounded, limit=max_results, fields=wanted, expand=expand or (),
+                token=token or (str(start_at) if start_at else None),
+            )  # fmt: skip
+        items = [self.told(row) | included(row, {}, expand or []) for row in found.rows]
+        page = page_of(items, next_cursor(ctx, "jira_search_issues", query, found.after), found.total)
+        if not found.names:
+            return untrusted(page)
+        shown = {name for row in items for name in row}
+        return untrusted({**page, "names": {id: name for id, name in found.names.items() if id in shown}})
 
     @tool(title="Count issues", hint="R", open_world=True, cache="S", tags=("jira:issues",), default_on=False)
     async def jira_count_issues(self, ctx: Context, jql: Jql) -> dict[str, int]:
@@ -64,17 +67,22 @@ class SearchTools(JiraBase):
     @tool(title="My issues", hint="R", open_world=True, required=True, cache="S", tags=("jira:issues",),
           aliases=("get-my-assigned-issues",))  # fmt: skip
     async def jira_get_my_issues(
-        self, ctx: Context, max_results: types.Limit = 25, include_done: bool = False
+        self,
+        ctx: Context,
+        max_results: types.Limit = 25,
+        include_done: bool = False,
+        fields: types.FieldNames = None,
+        cursor: Cursor = None,
     ) -> Annotated[ToolResult, Page]:
         """Issues assigned to the connection's account, the last changed first."""
         conditions = ["assignee = currentUser()", "" if include_done else "statusCategory != Done"]
         jql = queries.bounded(queries.joined(conditions, NEWEST), self.allowed)
-        rows, after = await self.issues_of(ctx, jql, limit=max_results)
-        items = [self.told(row) for row in rows]
-        found = page_of(items)
-        if after:
-            return untrusted({**found, "truncated": True})
-        return untrusted(found)
+        query = {"include_done": include_done, "fields": fields}
+        token = position_of(ctx, "jira_get_my_issues", query, cursor)
+        wanted = await self.field_ids(ctx, fields) if fields else trim.SEARCHED
+        found = await self.found(ctx, jql, limit=max_results, fields=wanted, token=token)
+        more = next_cursor(ctx, "jira_get_my_issues", query, found.after)
+        return untrusted(page_of([self.told(row) for row in found.rows], more, found.total))
 
     @tool(title="Build a query", hint="R", open_world=True, required=True)
     async def jira_build_jql(

@@ -1,7 +1,8 @@
 """Jira's JSON made small: what people read of an issue, a project, a sprint, nothing else."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.atlassian.adf import to_markdown
 from connectors.kit.tidy import cut, person, small, visible
@@ -11,6 +12,7 @@ USUAL = (
     "summary", "description", "status", "issuetype", "priority", "assignee", "reporter", "labels", "components",
     "fixVersions", "duedate", "parent", "subtasks", "resolution", "created", "updated",
 )  # fmt: skip
+RICH = ("description", "environment")  # fields of Jira's own that are texts of several lines
 MOST_TEXT = 20_000
 MOST_CHANGED = 500  # characters of a former value in an issue's history
 
@@ -23,6 +25,14 @@ def issue(site: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return small(key=row.get("key"), url=browse(site, str(row.get("key") or ""))) | told
 
 
+class Native(NamedTuple):
+    """A text that is told as Jira has it: a document of ADF, or wiki text."""
+
+    text: Any
+
+
+_SPRINT = re.compile(r"^com\.atlassian\.greenhopper\.service\.sprint\.Sprint@\w+\[(.*)\]$", re.S)
+_PAIR = re.compile(r"\b(?:id|name|state)=[^,]{0,200}")
 _NAMES = {"issuetype": "type", "fixVersions": "fix_versions", "duedate": "due", "resolutiondate": "resolved"}
 
 
@@ -34,7 +44,9 @@ def browse(site: str, key: str) -> str:
 def value(part: Any) -> Any:
     """A field's value: people by id and name, documents as Markdown, things by their names."""
     if isinstance(part, str):
-        return cut(visible(part), MOST_TEXT)
+        return _sprint(found[1]) if (found := _SPRINT.match(part)) else cut(visible(part), MOST_TEXT)
+    if isinstance(part, Native):
+        return _seen(part.text)
     if isinstance(part, list):
         return [made for each in part if (made := value(each)) not in (None, "", {}, [])]
     if not isinstance(part, Mapping):
@@ -64,6 +76,26 @@ def value(part: Any) -> Any:
         for name, each in part.items()
         if name != "self" and (made := value(each)) not in (None, "", [])
     }
+
+
+def _seen(part: Any) -> Any:
+    """Whatever it is, with visible texts."""
+    if isinstance(part, str):
+        return visible(part)
+    if isinstance(part, Mapping):
+        return {name: _seen(each) for name, each in part.items()}
+    return [_seen(each) for each in part] if isinstance(part, list) else part
+
+
+def _sprint(text: str) -> dict[str, Any]:
+    """A sprint as a Data Center's issues have it: a text of names and values."""
+    said = dict(pair.partition("=")[::2] for pair in _PAIR.findall(text))
+    number = said.get("id", "")
+    return small(
+        id=int(number) if number.isdecimal() else None,
+        name=said.get("name"),
+        state=said.get("state", "").lower(),
+    )
 
 
 def comment(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,7 +176,9 @@ def board(site: str, row: Mapping[str, Any]) -> dict[str, Any]:
         if key
         else f"{site}/secure/RapidBoard.jspa?rapidView={row.get('id')}"
     )
-    return small(id=row.get("id"), name=row.get("name"), type=row.get("type"), project=key, url=url)
+    return small(
+        id=row.get("id"), name=row.get("name"), type=row.get("type"), project=key, url=row.get("page") or url
+    )
 
 
 def sprint(row: Mapping[str, Any]) -> dict[str, Any]:

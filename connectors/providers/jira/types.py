@@ -16,7 +16,9 @@ Limit = Annotated[int, Field(ge=1, le=100)]
 FieldNames = Annotated[
     list[str] | None, Field(max_length=60, description="Field ids or names; default: the usual ones.")
 ]
+Only = Annotated[list[str] | None, Field(max_length=60, description="Only these of each.")]
 Markdown = Annotated[str, Field(max_length=60_000, description="Markdown.")]
+Raw = Annotated[bool, Field(description="Texts as Jira has them.")]
 Who = Annotated[str, Field(min_length=1, max_length=254, description="Account id, e-mail or 'me'.")]
 Id = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
 Number = Annotated[int, Field(ge=1)]
@@ -24,14 +26,15 @@ Include = Literal["comments", "transitions", "links", "watchers", "changelog", "
 
 
 class JiraSettings(BaseModel):
-    """What a connection to Jira Cloud is set to."""
+    """What a connection to Jira is set to."""
 
     model_config = ConfigDict(extra="forbid")
 
     site: str = Field(
         title="Site",
         max_length=300,
-        description="Such as https://your-company.atlassian.net; also behind the gateway.",
+        description="Cloud: such as https://your-company.atlassian.net. Data Center: its address with the path before "
+        "/browse, such as https://jira.example.com/jira; in a private network the operator opens it.",
     )
     projects: list[Annotated[str, Field(pattern=PROJECT_KEY)]] = Field(
         default_factory=list,

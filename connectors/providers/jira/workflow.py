@@ -7,10 +7,11 @@ from pydantic import Field
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import Conflict, InvalidInput
 from connectors.kit.cursors import Cursor, Page, next_cursor, offset_after, page_of, position_of
+from connectors.kit.fields import pick_each
 from connectors.kit.tidy import untrusted
 from connectors.providers.jira import trim, types
 from connectors.providers.jira.base import NO_ISSUE, JiraBase, hinting, issue_path
-from connectors.providers.jira.writing import comment_body
+from connectors.providers.jira.texts import Written
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
 
@@ -24,11 +25,12 @@ class WorkflowTools(JiraBase):
         title="Get transitions", hint="R", open_world=True, required=True, aliases=("get-jira-transitions",)
     )
     async def jira_get_transitions(
-        self, ctx: Context, issue_key: types.IssueKey
+        self, ctx: Context, issue_key: types.IssueKey, fields: types.Only = None
     ) -> Annotated[ToolResult, Page]:
         """The steps that an issue can take now, where they lead, and the fields that they demand."""
         await self.demand_issue(ctx, issue_key)
-        return untrusted(page_of([trim.transition(row) for row in await self._steps(ctx, issue_key)]))
+        told = [trim.transition(row) for row in await self._steps(ctx, issue_key)]
+        return untrusted(page_of(pick_each(told, fields)))
 
     async def _steps(self, ctx: Context, key: str) -> list[dict[str, Any]]:
         with hinting(not_found=NO_ISSUE):
@@ -41,21 +43,21 @@ class WorkflowTools(JiraBase):
         self,
         ctx: Context,
         issue_key: types.IssueKey,
-        transition: Annotated[
-            str, Field(min_length=1, max_length=120, description="Its id or name, or the status it leads to.")
-        ],
+        transition: Annotated[str | int, Field(description="Its id or name, or the status it leads to.")],
         comment: types.Markdown | None = None,
         fields: Annotated[dict[str, Any] | None, Field(description="Such as {resolution: Done}.")] = None,
+        format: Written = "markdown",
     ) -> types.Values:
         """Take a step of the workflow, such as "In Progress" or "Done"."""
         await self.demand_issue(ctx, issue_key)
         steps = await self._steps(ctx, issue_key)
-        step = await self._chosen(ctx, issue_key, transition, steps)
+        wanted = str(transition)[:120]
+        step = await self._chosen(ctx, issue_key, wanted, steps)
         body: dict[str, Any] = {"transition": {"id": str(step["id"])}}
         if fields:
-            body["fields"] = await self.values_for(ctx, fields)
+            body["fields"] = await self.values_for(ctx, fields, format)
         if comment:
-            body["update"] = {"comment": [{"add": {"body": comment_body(comment)}}]}
+            body["update"] = {"comment": [{"add": {"body": await self.comment_text(ctx, comment, format)}}]}
         request = Request(
             "POST", issue_path(issue_key, "/transitions"), Kind.ONCE, json=body,
             look_first=f"Look at its status with jira_get_issue(issue_key='{issue_key}').",
@@ -65,11 +67,12 @@ class WorkflowTools(JiraBase):
                 not_found=NO_ISSUE, invalid="jira_get_transitions lists the fields that a step demands."
             ):
                 await self._send(ctx, request)
-        except InvalidInput as error:
+        except (InvalidInput, Conflict) as error:
             now = await self._steps(ctx, issue_key)
-            if any(str(row["id"]) == str(step["id"]) for row in now):
+            if isinstance(error, InvalidInput) and any(str(row["id"]) == str(step["id"]) for row in now):
                 raise
-            raise await self._gone(ctx, issue_key, transition, now) from error
+            # Somebody else took a step between our question and ours.
+            raise await self._gone(ctx, issue_key, wanted, now) from error
         to = trim.value(step.get("to"))
         return {"key": issue_key, "status": to, "url": trim.browse(self.site.url, issue_key)}
 
@@ -119,6 +122,8 @@ class WorkflowTools(JiraBase):
         limit: types.Limit = 20,
         order: Literal["newest", "oldest"] = "newest",
         cursor: Cursor = None,
+        fields: types.Only = None,
+        raw: types.Raw = False,
     ) -> Annotated[ToolResult, Page]:
         """An issue's comments as Markdown."""
         await self.demand_issue(ctx, issue_key)
@@ -132,7 +137,8 @@ class WorkflowTools(JiraBase):
         rows = told.get("comments") or []
         after = offset_after(start, len(rows), told.get("total"), limit=limit)
         more = next_cursor(ctx, "jira_get_comments", query, after)
-        return untrusted(page_of([trim.comment(row) for row in rows], more, told.get("total")))
+        items = pick_each([self.comment(row, raw) for row in rows], fields)
+        return untrusted(page_of(items, more, told.get("total")))
 
     @tool(title="Comment an issue", hint="W", toolset="write", open_world=True, required=True,
           tags=("jira:issue:{issue_key}", "jira:issues"), aliases=("comment-jira-issue",))  # fmt: skip
@@ -144,10 +150,11 @@ class WorkflowTools(JiraBase):
         visibility: Annotated[
             str | None, Field(max_length=200, description="Role that alone may see it.")
         ] = None,
+        format: Written = "markdown",
     ) -> types.Values:
         """Say something on an issue. A mention is [@Name](accountid:ID)."""
         await self.demand_issue(ctx, issue_key)
-        body: dict[str, Any] = {"body": comment_body(comment)}
+        body: dict[str, Any] = {"body": await self.comment_text(ctx, comment, format)}
         if visibility:
             body["visibility"] = {"type": "role", "value": visibility}
         request = Request(
@@ -167,11 +174,14 @@ class WorkflowTools(JiraBase):
         issue_key: types.IssueKey,
         comment_id: types.Id,
         comment: Annotated[str, Field(min_length=1, max_length=30_000, description="Markdown.")],
+        format: Written = "markdown",
     ) -> types.Values:
         """Replace a comment's text."""
         await self.demand_issue(ctx, issue_key)
         path = issue_path(issue_key, f"/comment/{comment_id}")
-        request = Request("PUT", path, Kind.REPEATABLE, json={"body": comment_body(comment)})
+        request = Request(
+            "PUT", path, Kind.REPEATABLE, json={"body": await self.comment_text(ctx, comment, format)}
+        )
         with hinting(not_found="jira_get_comments lists the comments."):
             await self._send(ctx, request)
         return {"id": comment_id, "key": issue_key}

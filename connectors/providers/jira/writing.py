@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from connectors.atlassian.markdown import to_adf
 from connectors.base import Context, tool
 from connectors.errors import InvalidInput
 from connectors.providers.jira import queries, trim, types
 from connectors.providers.jira.base import API, NO_ISSUE, JiraBase, hinting, issue_path
+from connectors.providers.jira.texts import Format, Written
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
 
@@ -34,6 +34,7 @@ class NewIssue(types.BaseModel):
     labels: list[str] | None = None
     parent: types.IssueKey | None = None
     additional_fields: dict[str, Any] | None = None
+    format: Format = "markdown"
 
 
 class WriteTools(JiraBase):
@@ -61,6 +62,7 @@ class WriteTools(JiraBase):
             int | None,
             Field(ge=1, le=1440, description="Give back an own issue of this summary made so lately."),
         ] = None,
+        format: Written = "markdown",
     ) -> types.Record:
         """Make an issue. Descriptions are Markdown."""
         project = self.project_key(project_key)
@@ -69,7 +71,7 @@ class WriteTools(JiraBase):
             "assignee": assignee, "labels": labels, "parent": parent, "story_points": story_points,
             "components": components, **(additional_fields or {}),
         }  # fmt: skip
-        fields = await self._new(ctx, project, plain)
+        fields = await self._new(ctx, project, plain, format)
         if dedupe_window_minutes and (
             known := await self._twin(ctx, project, summary, dedupe_window_minutes)
         ):
@@ -83,11 +85,11 @@ class WriteTools(JiraBase):
         """An issue by its key and page."""
         return {"key": key, "url": trim.browse(self.site.url, key)}
 
-    async def _new(self, ctx: Context, project: str, plain: dict[str, Any]) -> dict[str, Any]:
+    async def _new(self, ctx: Context, project: str, plain: dict[str, Any], format: Format) -> dict[str, Any]:
         """The fields of a new issue as Jira takes them."""
         kind = str(plain.pop("issuetype"))
         given = {name: value for name, value in plain.items() if value is not None}
-        fields = await self.values_for(ctx, given)
+        fields = await self.values_for(ctx, given, format)
         if "\n" in str(fields.get("summary", "")):
             raise InvalidInput("A summary is one line.", hint="Put the rest into the description.")
         fields["project"] = {"key": project}
@@ -117,9 +119,10 @@ class WriteTools(JiraBase):
         """Make several issues at once; those that Jira refuses come under failed, by their place in the list."""
         updates = []
         for one in issues:
-            plain = one.model_dump(exclude={"project_key", "issue_type", "additional_fields"})
+            plain = one.model_dump(exclude={"project_key", "issue_type", "additional_fields", "format"})
             plain |= {"issuetype": one.issue_type, **(one.additional_fields or {})}
-            updates.append({"fields": await self._new(ctx, self.project_key(one.project_key), plain)})
+            project = self.project_key(one.project_key)
+            updates.append({"fields": await self._new(ctx, project, plain, one.format)})
         request = Request(
             "POST", f"{API}/issue/bulk", Kind.ONCE, json={"issueUpdates": updates}, look_first=LOOK
         )
@@ -142,6 +145,7 @@ class WriteTools(JiraBase):
             ),
         ],
         notify_users: bool = True,
+        format: Written = "markdown",
     ) -> types.Record:
         """Set fields of an issue: summary, description, priority, labels, story_points and so on.
 
@@ -150,7 +154,7 @@ class WriteTools(JiraBase):
         if "status" in fields:
             raise InvalidInput("The status is not set by its field.", hint="Use jira_transition_issue.")
         await self.demand_issue(ctx, issue_key)
-        body = {"fields": await self.values_for(ctx, fields)}
+        body = {"fields": await self.values_for(ctx, fields, format)}
         request = Request(
             "PUT", issue_path(issue_key), Kind.REPEATABLE, json=body,
             params=None if notify_users else {"notifyUsers": "false"},
@@ -201,10 +205,3 @@ def _failed(row: dict[str, Any]) -> types.Values:
     told = row.get("elementErrors") or {}
     said = [*(told.get("errorMessages") or []), *(f"{k}: {v}" for k, v in (told.get("errors") or {}).items())]
     return {"place": row.get("failedElementNumber"), "error": " ".join(map(str, said))}
-
-
-def comment_body(text: str) -> dict[str, Any]:
-    """A comment's text as Jira takes it. Raises InvalidInput for none."""
-    if not text.strip():
-        raise InvalidInput("A comment has a text.")
-    return to_adf(text)

@@ -1,5 +1,6 @@
 """Jira's issues: made, read, changed, moved through the workflow, commented."""
 
+from collections.abc import Collection
 from typing import Any
 
 from tests.doubles.atlassian import adf, is_adf, refuse
@@ -20,8 +21,17 @@ class Issues(Store):
     def get_issue(self, request: Request) -> Any:
         row = self.issue(request)
         fields = request.one("fields").split(",") if request.one("fields") else None
-        told = self.told(request, row, fields)
         expand = request.one("expand").split(",")
+        told = self.expanded(request, row, fields, expand)
+        if "names" in expand:
+            told["names"] = self.field_names([told])
+        return told
+
+    def expanded(
+        self, request: Request, row: dict[str, Any], fields: list[str] | None, expand: Collection[str]
+    ) -> dict[str, Any]:
+        """An issue with what is told on demand."""
+        told = self.told(request, row, fields)
         if "transitions" in expand:
             told["transitions"] = self._transitions(request.base_url, row)
         if "changelog" in expand:
@@ -30,11 +40,14 @@ class Issues(Store):
                 "startAt": 0,
                 "maxResults": total,
                 "total": total,
-                "histories": row["history"],
+                "histories": list(row["history"]),
             }
-        if "names" in expand:
-            told["names"] = {id: name for id, (name, _, _) in records.FIELDS.items() if id in told["fields"]}
         return told
+
+    def field_names(self, told: list[dict[str, Any]]) -> dict[str, str]:
+        """The names of the fields that issues have."""
+        ids = {id for row in told for id in row.get("fields", ())}
+        return {id: name for id, (name, _, _) in records.FIELDS.items() if id in ids}
 
     # Writing
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Collection
 from typing import Any
 
 from tests.doubles import clauses
@@ -69,6 +70,7 @@ class Searching(Issues):
             body.get("fields"),
             body.get("maxResults", 50),
             body.get("nextPageToken"),
+            str(body.get("expand") or "").split(","),
         )
 
     @route("GET", "/rest/api/3/search/jql", scopes=READ)
@@ -78,7 +80,13 @@ class Searching(Issues):
         return self._page(request, request.one("jql"), fields, most, request.one("nextPageToken"))
 
     def _page(
-        self, request: Request, text: str, fields: list[str] | None, most: int, token: str | None
+        self,
+        request: Request,
+        text: str,
+        fields: list[str] | None,
+        most: int,
+        token: str | None,
+        expand: Collection[str] = (),
     ) -> dict[str, Any]:
         rows = self.found(request, text)
         start = 0
@@ -93,8 +101,10 @@ class Searching(Issues):
         part = rows[start : start + most]
         last = start + most >= len(rows)
         # Without fields the vendor tells ids alone.
-        told = [self.told(request, row, fields) if fields else {"id": row["id"]} for row in part]
+        told = [self.expanded(request, row, fields, expand) if fields else {"id": row["id"]} for row in part]
         page: dict[str, Any] = {"issues": told, "isLast": last}
+        if "names" in expand:
+            page["names"] = self.field_names(told)
         if not last:
             page["nextPageToken"] = base64.urlsafe_b64encode(
                 json.dumps([text, start + most]).encode()

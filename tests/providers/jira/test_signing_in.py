@@ -26,7 +26,8 @@ def refuse_at_the_site(jira):
 async def test_a_classic_token_works_at_the_site_and_is_tried_once(call, jira):
     for key in ("PROJ-1", "PROJ-2"):
         await call("jira_get_issue", issue_key=key)
-    assert [hit.operation for hit in jira.operations] == ["getCurrentUser", "getIssue", "getIssue"]
+    asked = ["getServerInfoOfVersion2", "getCurrentUser", "getIssue", "getIssue"]
+    assert [hit.operation for hit in jira.operations] == asked
     assert all("/ex/" not in request.base_url for request in jira.requests)
 
 
@@ -35,7 +36,7 @@ async def test_a_token_with_scopes_works_behind_the_gateway_whose_cloud_id_is_fo
     for key in ("PROJ-1", "PROJ-2"):
         assert (await call("jira_get_issue", issue_key=key))["url"] == f"{jira.url}/browse/{key}"
     paths = [request.base_url.removeprefix(jira.url) for request in jira.requests]
-    assert paths == ["", "", *[f"/ex/jira/{CLOUD_ID}"] * 3]
+    assert paths == ["", "", "", *[f"/ex/jira/{CLOUD_ID}"] * 3]
     asked = [request for request in jira.requests if "tenant_info" in request.path]
     assert len(asked) == 1
     assert "authorization" not in asked[0].headers
