@@ -39,6 +39,13 @@ async def test_an_apps_answers_are_read_as_well(open_desk, github, app):
         assert (await desk("github_list_repositories"))["items"]
 
 
+async def test_an_enterprise_server_is_asked_below_its_path_alone(open_desk, github):
+    desk = await open_desk(url=f"{github.url}/api/v3/")
+    for tool, arguments in CALLS:
+        assert "error" not in await desk(tool, **arguments), tool
+    assert {request.base_url for request in github.requests} == {f"{github.url}/api/v3"}
+
+
 SEARCHES = ("github_search_repositories", "github_search_issues", "github_search_code")
 # Answers that are as long as a text of theirs: nothing can be left out.
 WHOLE = {"github_get_file_content", "github_get_job_logs"}

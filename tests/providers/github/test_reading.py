@@ -126,17 +126,48 @@ async def test_old_names_are_still_answered(desk):
     assert (await desk("get_file_content", repo=REPO, file_path="README.md"))["content"] == "# Hello World\n"
     assert (await desk("get_file_content", repo_name=REPO, file_path="README.md"))["lines"] == 1
     assert (await desk("github_get_issue", repo_name=REPO, issue_number=1))["number"] == 1
+    assert (await desk("github_get_pull_request", repo_name=REPO, number=99))["type"] == "not_found"
     both = await desk("github_get_issue", repo_name=REPO, repo=REPO, issue_number=1)
     assert both["code"] == "invalid_arguments"
 
 
-async def test_a_file_is_a_resource_within_the_allow_list(open_desk, github):
-    desk = await open_desk(repositories=[REPO])
-    file = await desk.read("github://octo/hello-world/contents/src%2Fmain.py")
-    assert (file["text"], file["_meta"]["trust"]) == ("print('hello')\n", "untrusted")
-    for uri in (
-        "octo/secrets.io/contents/README.md",
-        "octo/hello-world/contents/..%2F..%2Fsecrets.io%2Fcontents%2FREADME.md",
+async def test_fields_are_all_that_a_list_or_a_record_has(desk):
+    for tool, arguments, wanted in (
+        ("github_list_branches", {"repo": REPO, "fields": ["sha"]}, {"name", "sha"}),
+        ("github_list_commits", {"repo": REPO, "fields": ["message"]}, {"sha", "message", "url"}),
+        ("github_get_directory_tree", {"repo": REPO, "fields": ["type"]}, {"path", "type"}),
+        (
+            "github_search_code",
+            {"query": "hello", "repo": REPO, "fields": ["sha"]},
+            {"repo", "path", "sha", "url"},
+        ),
+        (
+            "github_search_issues",
+            {"query": "bug", "repo": REPO, "fields": ["title"]},
+            {"repo", "number", "title", "url"},
+        ),
+        ("github_list_labels", {"repo": REPO, "fields": ["name"]}, {"name"}),
     ):
-        assert "message" in await desk.read(f"github://{uri}")
-    assert not [request for request in github.requests if "secrets.io" in request.path]
+        assert set((await desk(tool, **arguments))["items"][0]) == wanted, tool
+    commit = await desk("github_get_commit", repo=REPO, ref="main", fields=["message"])
+    assert set(commit) == {"sha", "message", "url"}
+
+
+async def test_a_path_that_is_a_file_is_that_file_alone(desk):
+    for recursive in (False, True):
+        found = await desk("github_get_directory_tree", repo=REPO, path="src/main.py", recursive=recursive)
+        assert [row["path"] for row in found["items"]] == ["src/main.py"]
+    assert (await desk("github_get_directory_tree", repo=REPO, path="nope", recursive=True))[
+        "code"
+    ] == "no_folder"
+
+
+async def test_what_is_more_than_a_hundred_is_said_to_be_cut(desk, github):
+    for number in range(101):
+        issue = github.issues[REPO, 1]
+        row = {"id": 5000 + number, "repo": REPO, "number": 1, "body": "x", "user": "octo",
+               "created_at": issue["created_at"], "updated_at": issue["created_at"]}  # fmt: skip
+        github.comments[row["id"]] = row
+        issue["comments"].append(row["id"])
+    told = await desk("github_get_issue", repo=REPO, issue_number=1, include_comments=True)
+    assert (len(told["comment_list"]), told["comments"], told["truncated"]) == (100, 101, True)

@@ -25,6 +25,18 @@ async def test_an_app_gets_one_token_for_many_calls_and_another_after_a_401(open
     assert (await desk("github_get_me"))["login"] == "portico-bot[bot]"
 
 
+async def test_fifty_calls_with_a_token_that_ended_make_one_renewal_and_none_of_them_fails(
+    open_desk, github, app
+):
+    desk = await open_desk(credential=app)
+    await desk("github_get_issue", repo=REPO, issue_number=1)
+    github.door.revoke(github.app_tokens[0])
+    calls = [desk("github_get_issue", repo=REPO, issue_number=1) for _ in range(50)]
+    found = await asyncio.gather(*calls)
+    assert [one.get("number") for one in found] == [1] * 50
+    assert len(github.app_tokens) == 2
+
+
 async def test_a_token_is_renewed_before_its_end_and_narrowed_to_the_allow_list(open_desk, github, app):
     github.app_lives_s = 60.0  # renewed at nine tenths of what is left of it, never used beyond
     desk = await open_desk(credential=app, repositories=[REPO])
@@ -150,12 +162,6 @@ async def test_two_tenants_never_share_a_token_nor_an_answer(open_desk, github, 
     assert (await two("github_get_repository", repo="octo/secrets.io"))["type"] == "not_found"
     sent = [request.headers["authorization"] for request in github.requests if "secrets.io" in request.path]
     assert sent == ["Bearer sandbox-github-reader"]
-
-
-async def test_an_enterprise_server_is_reached_below_its_path(open_desk, github):
-    desk = await open_desk(url=f"{github.url}/api/v3")
-    assert (await desk("github_get_repository", repo=REPO))["repo"] == REPO
-    assert len((await desk("github_list_repositories", limit=1))["items"]) == 1
 
 
 async def test_secrets_are_in_no_answer_and_no_log(open_desk, github, app, caplog):

@@ -1,6 +1,9 @@
 """Writing to GitHub: files, commits, branches, issues, pull requests; races end in a conflict."""
 
+import asyncio
 import base64
+
+import pytest
 
 from tests.doubles.faults import Reset, Status, TooMany
 from tests.doubles.github import SecondaryLimit
@@ -161,13 +164,49 @@ async def test_a_read_is_repeated_and_a_creation_is_not(desk, github):
     assert [row["title"] for row in github.issues.values()].count("Once") == 1
 
 
-async def test_a_secondary_limit_is_a_limit_with_and_without_its_seconds(open_desk, github):
+@pytest.mark.parametrize("status", [403, 429], ids=["403", "429"])
+async def test_a_secondary_limit_is_waited_for_or_told(open_desk, github, status):
     desk = await open_desk()
+    github.faults.add(SecondaryLimit(seconds=0, status=status), path="issues/create")
+    assert (await desk("github_create_issue", repo=REPO, title="Patient"))["number"]
+    assert [row["title"] for row in github.issues.values()].count("Patient") == 1
+    github.faults.add(SecondaryLimit(seconds=40, status=status), path="issues/create")
+    error = await desk("github_create_issue", repo=REPO, title="Hasty")
+    assert (error["type"], error["retryable"]) == ("rate_limit", True)
+    assert 38 <= error["retry_after"] <= 40
+    sent = len(github.requests)
+    error = await desk("github_get_issue", repo=REPO, issue_number=1)  # GitHub wants none of its requests
+    assert (error["type"], len(github.requests)) == ("rate_limit", sent)
+    other = await open_desk()
+    assert (await other("github_get_issue", repo=REPO, issue_number=1))["number"] == 1
+
+
+async def test_without_seconds_a_secondary_limit_means_a_minute(desk, github):
     github.faults.add(SecondaryLimit(), path="issues/create")
     error = await desk("github_create_issue", repo=REPO, title="Hasty")
     assert (error["type"], error["retryable"]) == ("rate_limit", True)
     assert error["retry_after"] >= 55
-    other = await open_desk()
-    github.faults.add(SecondaryLimit(seconds=0, status=429), path="issues/create")
-    assert (await other("github_create_issue", repo=REPO, title="Patient"))["number"]
-    assert [row["title"] for row in github.issues.values()].count("Patient") == 1
+
+
+async def test_two_changes_at_once_are_one_change_and_one_conflict(desk):
+    before = await desk("github_get_file_content", repo=REPO, file_path="src/main.py")
+    calls = [desk("github_create_or_update_file", **FILE, content=who, sha=before["sha"]) for who in "ab"]
+    told = await asyncio.gather(*calls)
+    [won], [lost] = [n for n in (0, 1) if "commit" in told[n]], [one for one in told if "error" in one]
+    assert lost["type"] == "conflict" and not lost["retryable"]
+    assert "github_get_file_content" in lost["hint"]
+    now = await desk("github_get_file_content", repo=REPO, file_path="src/main.py")
+    assert now["content"] == "ab"[won]
+
+
+async def test_two_commits_at_once_are_one_commit_and_one_conflict(desk):
+    head = (await desk("github_get_branch_info", repo=REPO, branch_name="main"))["sha"]
+    change = {"repo": REPO, "branch": "main", "commit_message": "m", "head_sha": head}
+    calls = [
+        desk("github_commit_multiple_files", **change, files=[{"path": who, "content": who}]) for who in "ab"
+    ]
+    told = await asyncio.gather(*calls)
+    [lost] = [one for one in told if "error" in one]
+    assert (lost["type"], lost["code"]) == ("conflict", "branch_moved")
+    top = {row["path"] for row in (await desk("github_get_directory_tree", repo=REPO))["items"]}
+    assert len(top & {"a", "b"}) == 1
