@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.doubles.documents import own_document
 from tests.doubles.salesforce import double
 
 DATA = "/services/data/v66.0"
@@ -147,3 +148,34 @@ async def test_objects_describe_themselves_and_limits_are_told(seller, salesforc
     salesforce.quota.limit = 3
     over = await seller.get(f"{DATA}/limits")
     assert (over.status_code, over.json()[0]["errorCode"]) == (403, "REQUEST_LIMIT_EXCEEDED")
+
+
+def test_the_partial_document_has_each_operation_that_is_played_and_no_other(salesforce):
+    document = own_document("salesforce")
+    written = {
+        node["operationId"]
+        for item in document.content["paths"].values()
+        for method, node in item.items()
+        if method in ("get", "post", "patch", "delete")
+    }
+    assert set(salesforce.plays()) == written
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/sobjects/Account", {"Id": "001000000000001AAA", "Name": "x"}),
+        ("POST", "/sobjects/ContentVersion", {"PathOnClient": "a.txt"}),
+        ("POST", "/sobjects/ContentVersion", {"PathOnClient": "a.txt", "VersionData": "no base64!"}),
+        ("POST", "/actions/custom/flow/Close_Old_Deals", {"before": "2030-01-01"}),
+        ("POST", "/analytics/reports/00O000000000001AAA", {"reportMetadata": {"reportFilters": [{"column": "A"}]}}),
+        ("POST", "/parameterizedSearch", {"text": "acme"}),
+        ("PATCH", "/composite/sobjects", {"records": [{"id": "001000000000001AAA"}]}),
+        ("GET", "/sobjects/Account/1", None),
+        ("GET", "/query?query=SELECT", None),
+    ],
+)  # fmt: skip
+async def test_a_request_that_breaks_the_document_is_refused(salesforce, seller, method, path, body):
+    answer = await seller.request(method, f"{DATA}{path}", json=body)
+    assert answer.status_code == 400 and salesforce.violations
+    salesforce.violations.clear()

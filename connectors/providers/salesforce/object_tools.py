@@ -55,14 +55,15 @@ class ObjectTools(SalesforceBase):
         return dict(page_of(items, next_cursor(ctx, "salesforce_list_objects", key, following), len(rows)))
 
     @tool(
-        title="Get an object's fields", hint="R", open_world=True, required=True, cache="L", tags=SCHEMA,
+        title="Get an object's fields", hint="R", open_world=True, required=True, cache="L",
+        tags=(*SCHEMA, "sf:{sobject_type}"),  # a record's values may be in it
         aliases=("salesforce_describe_object",),
     )  # fmt: skip
     async def salesforce_get_record_fields(
         self,
         ctx: Context,
         sobject_type: ObjectName,
-        record_id: Annotated[OptionalId, Field(description="to see its values")] = "",
+        record_id: Annotated[OptionalId, Field(description="to see its values, an hour old at most")] = "",
         only: Only = "all",
         include_picklists: bool = True,
     ) -> dict[str, Any]:

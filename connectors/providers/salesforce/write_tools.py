@@ -25,7 +25,7 @@ from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
 
 # Automations of the org change records beside the one that is written, so lists have no tags and
-# every write ends them; what it leaves alone is the description of the objects.
+# every write ends them; what it leaves alone is the description of the org and its other objects.
 CHANGED = ("sf:{sobject_type}",)
 
 

@@ -62,11 +62,11 @@ class Org:
         return [hit.operation for hit in self.double.operations]
 
 
-def _org(double: Salesforce, credential: dict[str, Any], **settings: Any) -> Org:
+def _org(double: Salesforce, credential: dict[str, Any], *, cached: bool = False, **settings: Any) -> Org:
     tenant = make_tenant()
     connection = make_connection(
         tenant, "salesforce", settings={"url": double.url} | settings, credential_mode="shared",
-        cache={"enabled": False},
+        cache={"enabled": cached},
     )  # fmt: skip
     credential_set(connection=connection, values=credential, actor=SYSTEM)
     for toolset in TOOLSETS:
@@ -78,8 +78,8 @@ def _org(double: Salesforce, credential: dict[str, Any], **settings: Any) -> Org
 def org_with(salesforce):
     """Makes an org's connection with a credential and settings; all its tools are on."""
 
-    async def making(credential: dict[str, Any] = SESSION, **settings: Any) -> Org:
-        return await in_db(lambda: _org(salesforce, credential, **settings))
+    async def making(credential: dict[str, Any] = SESSION, *, cached: bool = False, **settings: Any) -> Org:
+        return await in_db(lambda: _org(salesforce, credential, cached=cached, **settings))
 
     return making
 
