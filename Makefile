@@ -3,13 +3,14 @@
 
 BIN := .venv/bin
 PACKAGES := common audit tenants connectors mcp_endpoint platform/portico
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+INSTALL := deploy/install.sh $(BIN)
 # Test processes: one more than cores, since tests of processes and sockets wait a third of their time.
 JOBS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1 )))
+PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PYTHONPATH := $(CURDIR):$(CURDIR)/platform
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run reset-access doctor dev test lint types layers migrations \
+.PHONY: help setup setup-dev run reset-access doctor dev test checks suites lint types layers migrations \
 	test-sqlite test-postgres format e2e sandbox fuzz bench soak report conformance conformance-serve requirements
 
 help: ## Show the targets
@@ -31,7 +32,14 @@ doctor: .venv/.installed ## Check settings, services, keys, files and connection
 dev: .venv/.installed-dev ## Like run, with debug pages and a restart when code changes
 	@exec env DEBUG=true $(BIN)/python manage.py quickstart --reload
 
-test: lint types layers migrations test-sqlite test-postgres ## Lint, types, layers, and the suite on both databases
+test: .venv/.installed-dev ## Lint, types, layers, and the suite on both databases
+	@$(MAKE) --no-print-directory -j2 checks suites
+
+checks: lint types layers migrations ## What needs no test: style, types, layers, migrations
+
+suites: .venv/.installed-dev ## The suite on PostgreSQL, then on SQLite
+	@$(MAKE) --no-print-directory test-postgres
+	@$(MAKE) --no-print-directory test-sqlite
 
 lint: .venv/.installed-dev ## Check style and format
 	$(BIN)/ruff check .
@@ -46,11 +54,11 @@ layers: .venv/.installed-dev ## Check which room imports which
 migrations: .venv/.installed-dev ## Check that every model change has its migration
 	PORTICO_ENV=test $(BIN)/python manage.py makemigrations --check --dry-run
 
-test-sqlite: .venv/.installed-dev ## The suite on SQLite
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+test-postgres: .venv/.installed-dev ## The suite on PostgreSQL
+	PORTICO_TEST_DB=postgres $(PYTEST)
 
-test-postgres: .venv/.installed-dev ## The suite on PostgreSQL, but for what no database changes
-	PORTICO_TEST_DB=postgres $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not e2e and not one_database"
+test-sqlite: .venv/.installed-dev ## What a database may change, on SQLite
+	$(PYTEST) -m every_database
 
 format: .venv/.installed-dev ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
@@ -83,17 +91,18 @@ conformance-serve: .venv/.installed-dev ## Serve the suite's fixture tenant (POR
 requirements: .venv/.installed-dev ## Compile requirements*.in into pinned, hashed files
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements-uv.in -o requirements-uv.txt
 
 .venv/bin/python:
 	@python=$$(deploy/find-python.sh) && echo "Making .venv with $$python …" && "$$python" -m venv .venv
 
 .venv/.installed: requirements.txt | .venv/bin/python
 	@echo "Installing packages …"
-	@$(PIP) -r requirements.txt
+	@$(INSTALL) requirements.txt
 	@$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.txt .venv/.installed
 	@echo "Installing packages for development …"
-	@$(PIP) -r requirements-dev.txt
+	@$(INSTALL) requirements-dev.txt
 	@touch $@

@@ -25,7 +25,7 @@ def test_every_answered_call_survives_the_kill_of_a_worker_and_the_chain_holds(d
 
         def load(number: int) -> None:
             line, count = Line(live.port), 0
-            while not over.is_set():
+            while not over.wait(0.01):  # several calls at every moment, and room for a worker to start
                 count += 1
                 mark = f"kill-{number}-{count}"
                 tool = "probe_write" if count % 2 else "probe_echo"
