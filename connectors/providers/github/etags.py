@@ -3,7 +3,8 @@
 A 304 answer does not count against the credential's limit (docs.github.com, "Best practices for
 using the REST API"). Bodies stay in this process's memory: each belongs to a tenant, a
 connection and the credential that was allowed to read it, is asked about again every time,
-and is gone after an hour.
+and is gone after an hour. They are not shared with other processes: results are, for their time
+(docs/caching.md), and what another process would save is a request of 5,000 now and then.
 """
 
 import threading
