@@ -27,15 +27,15 @@ Wanted = Annotated[str, Field(min_length=1, max_length=200, description="A name,
 
 
 class Salesforce(
+    FlowTools,
+    FileTools,
+    ReportTools,
     QueryTools,
     ObjectQueries,
     RecordTools,
     ActivityTools,
     BulkTools,
     ObjectTools,
-    ReportTools,
-    FileTools,
-    FlowTools,
 ):
     """An org of Salesforce, for its tenant."""
 
