@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from connectors.atlassian.site import Product, Site
 from connectors.base import ConnectionRef, Context
 from connectors.errors import InvalidInput, NotFound, NotPermitted
 from connectors.kit.cursors import Page, next_cursor, page_of, parameter_of, position_of
+from connectors.kit.fields import demand_known, pick_each
 from connectors.providers.confluence.data_center import DataCenter
 from connectors.providers.confluence.markup import to_markdown, to_storage
 from connectors.providers.confluence.settings import ConfluenceSettings
@@ -69,7 +70,8 @@ class ConfluenceBase(AtlassianConnector):
     async def _find(self, ctx: Context, credential: dict[str, Any], auth: Signed) -> Place:
         """As for Cloud, unless the settings or the way to sign in say that this is a Data Center."""
         told, method = self.settings.deployment, credential.get("method", "api_token")
-        if told == "cloud" or (told == "auto" and method in CLOUD):
+        atlassians = self.site.gateway != self.site.url
+        if told == "cloud" or (told == "auto" and (method in CLOUD or atlassians)):
             return await super()._find(ctx, credential, auth)
         for path in ("", "/wiki"):  # where Data Centers usually are, beside the path in the settings
             request = Request(
@@ -100,14 +102,16 @@ class ConfluenceBase(AtlassianConnector):
 
     async def _list(
         self, ctx: Context, tool: str, path: str, query: Mapping[str, Any], *,
-        cursor: str | None, limit: int, row: Callable[[dict[str, Any]], dict[str, Any]], **params: Any,
+        cursor: str | None, limit: int, row: Callable[[dict[str, Any]], dict[str, Any]], known: Collection[str],
+        fields: list[str] | None = None, **params: Any,
     ) -> Page:  # fmt: skip
-        """One page of a list of version 2; ``query`` is what the cursor is bound to."""
+        """One page of a list of version 2; ``query`` is what the cursor is bound to, ``known`` what rows may have."""
+        demand_known(fields, known)
         at = position_of(ctx, tool, query, cursor)
         told = await self._get(ctx, path, limit=limit, cursor=at, **params)
         rows = [row(one) for one in told.get("results") or []]
         following = parameter_of((told.get("_links") or {}).get("next"), "cursor")
-        return page_of(rows, next_cursor(ctx, tool, query, following))
+        return page_of(pick_each(rows, fields), next_cursor(ctx, tool, query, following))
 
     # Spaces
 
@@ -182,11 +186,18 @@ class ConfluenceBase(AtlassianConnector):
         if self.allowed:
             await self.page(ctx, page_id, body=False)
 
-    async def page_named(self, ctx: Context, title: str, space_key: str | None) -> dict[str, Any]:
+    async def page_named(
+        self, ctx: Context, title: str, space_key: str | None, *, body: bool = True
+    ) -> dict[str, Any]:
         """The page of a title in a space."""
         space = await self.space(ctx, space_key)
         told = await self._get(
-            ctx, f"{V2}/pages", title=title, space_id=space.id, body_format="storage", limit=2
+            ctx,
+            f"{V2}/pages",
+            title=title,
+            space_id=space.id,
+            body_format="storage" if body else None,
+            limit=2,
         )
         rows = told.get("results") or []
         if not rows:
@@ -204,14 +215,16 @@ class ConfluenceBase(AtlassianConnector):
         title: str | None,
         space_key: str | None,
         url: str | None = None,
+        *,
+        body: bool = True,
     ) -> dict[str, Any]:
         """The page that a call names in one of three ways, with its words."""
         if url and not page_id:
             page_id = self.id_in(url)
         if page_id:
-            return await self.page(ctx, page_id)
+            return await self.page(ctx, page_id, body=body)
         if title:
-            return await self.page_named(ctx, title, space_key)
+            return await self.page_named(ctx, title, space_key, body=body)
         raise InvalidInput(
             "Name the page by page_id, or by title and space_key.", hint="confluence_search finds pages."
         )

@@ -7,6 +7,7 @@ from pydantic import Field
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput
 from connectors.kit.cursors import Cursor
+from connectors.kit.fields import Fields
 from connectors.kit.tidy import untrusted
 from connectors.providers.confluence import trim
 from connectors.providers.confluence.base import V2, ConfluenceBase, body_of, storage_from
@@ -35,6 +36,7 @@ class CommentTools(ConfluenceBase):
         | None = None,
         limit: Limit = 25,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> ToolResult:
         """A page's comments, or the answers to one of them."""
         await self.demand_page(ctx, page_id)
@@ -45,7 +47,7 @@ class CommentTools(ConfluenceBase):
         bound = {"page": page_id, "kind": kind, "replies": replies_to}
         page = await self._list(
             ctx, "confluence_get_comments", path, bound, cursor=cursor, limit=limit,
-            row=lambda row: trim.comment(self.site.url, row), body_format="storage",
+            row=lambda row: trim.comment(self.site.url, row), known=trim.COMMENT, fields=fields, body_format="storage",
         )  # fmt: skip
         return untrusted(page)
 

@@ -6,9 +6,10 @@ from pydantic import Field
 
 from connectors.artifacts import MAX_BYTES
 from connectors.base import Context, ToolResult, tool
-from connectors.errors import NotFound
+from connectors.errors import InvalidInput, NotFound
 from connectors.kit.attachments import Base64, FileName, file_bytes, file_form, handed_out, safe_name
 from connectors.kit.cursors import Cursor
+from connectors.kit.fields import Fields
 from connectors.kit.tidy import small, untrusted
 from connectors.providers.confluence import trim
 from connectors.providers.confluence.base import V1, V2, ConfluenceBase
@@ -31,22 +32,29 @@ class FileTools(ConfluenceBase):
         filename: FileName | None = None,
         limit: Limit = 25,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> ToolResult:
         """The files at a page."""
         await self.demand_page(ctx, page_id)
         page = await self._list(
             ctx, "confluence_list_attachments", f"{V2}/pages/{page_id}/attachments",
             {"page": page_id, "name": filename}, cursor=cursor, limit=limit,
-            row=lambda row: trim.attachment(self.site.url, row), filename=filename,
+            row=lambda row: trim.attachment(self.site.url, row), known=trim.FILE, fields=fields, filename=filename,
         )  # fmt: skip
         return untrusted(page)
 
     @tool(title="Get an attachment", hint="R", open_world=True)
     async def confluence_get_attachment(
-        self, ctx: Context, page_id: PageId, attachment_id: AttachmentId
+        self,
+        ctx: Context,
+        page_id: PageId,
+        attachment_id: AttachmentId | None = None,
+        filename: FileName | None = None,
     ) -> ToolResult:
-        """A file at a page: small texts and pictures in the answer, others as a link for a day."""
+        """A file at a page, by id or name: small texts and pictures in the answer, others as a link for a day."""
         await self.demand_page(ctx, page_id)
+        if not attachment_id:
+            attachment_id = await self._named(ctx, page_id, filename)
         told = await self._get(ctx, f"{V2}/attachments/{attachment_id}")
         if str(told.get("pageId") or "") != page_id:
             raise NotFound(
@@ -60,6 +68,22 @@ class FileTools(ConfluenceBase):
             mime_type=str(told.get("mediaType") or ""), source=trim.url_of(self.site.url, told),
             about={"id": str(told["id"]), "page_id": page_id},
         )  # fmt: skip
+
+    async def _named(self, ctx: Context, page_id: str, filename: str | None) -> str:
+        """The id of a page's file of this name."""
+        if not filename:
+            raise InvalidInput(
+                "Name the file by attachment_id or filename.",
+                hint="confluence_list_attachments lists a page's files.",
+            )
+        told = await self._get(ctx, f"{V2}/pages/{page_id}/attachments", filename=filename, limit=5)
+        for row in told.get("results") or []:
+            if row.get("title") == filename:
+                return str(row["id"])
+        raise NotFound(
+            f"The page {page_id} has no file {filename!r}.",
+            hint=f'confluence_list_attachments(page_id="{page_id}") lists its files.',
+        )
 
     @tool(
         title="Upload an attachment", hint="I", toolset="write", open_world=True, default_on=False, tags=_TAGS

@@ -7,24 +7,35 @@ from pydantic import Field
 from connectors.base import Context, ResourceContents, prompt, resource
 from connectors.errors import NotFound
 from connectors.kit.tidy import UNTRUSTED, visible
-from connectors.providers.confluence.base import V2, ConfluenceBase, markdown_of
+from connectors.providers.confluence import queries, trim
+from connectors.providers.confluence.base import V1, V2, ConfluenceBase, markdown_of
 
 
 class Guides(ConfluenceBase):
     """What a person picks in a client."""
 
-    @resource("confluence://page/{id}", title="A page", mime_type="text/markdown")
-    async def page_resource(self, ctx: Context, id: str) -> ResourceContents:
+    @resource(
+        "confluence://{connection}/page/{id}",
+        title="A page",
+        mime_type="text/markdown",
+        complete={"connection": "complete_connection", "id": "complete_page"},
+    )
+    async def page_resource(self, ctx: Context, connection: str, id: str) -> ResourceContents:
         """A page as Markdown, by its id."""
+        if connection != self.connection.slug:
+            raise NotFound(f"This connection is called {self.connection.slug}.")
         if not (id.isascii() and id.isdecimal() and len(id) < 20):
             raise NotFound(
-                f"There is no page {id[:40]!r}.", hint="The id is a number: confluence://page/65001."
+                f"There is no page {id[:40]!r}.",
+                hint=f"The id is a number: confluence://{connection}/page/65001.",
             )
         record = await self.page(ctx, id)
         text = f"# {record['title']}\n\n{visible(await markdown_of(record))}"
-        return ResourceContents(f"confluence://page/{id}", "text/markdown", text=text, meta=dict(UNTRUSTED))
+        return ResourceContents(
+            f"confluence://{connection}/page/{id}", "text/markdown", text=text, meta=dict(UNTRUSTED)
+        )
 
-    @prompt("summarize-confluence-page", title="Summarize a page")
+    @prompt("summarize-confluence-page", title="Summarize a page", complete={"page": "complete_page"})
     async def summarize_page(
         self, ctx: Context, page: Annotated[str, Field(max_length=2_000, description="Its id or address.")]
     ) -> str:
@@ -75,6 +86,24 @@ class Guides(ConfluenceBase):
             "do. Cite title and address of each source, say when they were last changed, and say so where the pages "
             "do not answer the question."
         )
+
+    async def complete_connection(self, ctx: Context, value: str, arguments: dict[str, Any]) -> list[str]:
+        """This connection's own name."""
+        return [self.connection.slug] if self.connection.slug.startswith(value) else []
+
+    async def complete_page(self, ctx: Context, value: str, arguments: dict[str, Any]) -> list[str]:
+        """Ids of pages that begin with what is typed, or whose titles have its words; the last changed first."""
+        words = value.strip()
+        titled = "" if not words or words.isdecimal() else f" AND title ~ {queries.quoted(words + '*')}"
+        cql = queries.cql_of(f"type = page{titled} ORDER BY lastmodified DESC", spaces=self.settings.spaces)
+        told = await self._get(ctx, f"{V1}/search", cql=cql, limit=50, expand="content.space")
+        found: list[str] = []
+        for hit in told.get("results") or []:
+            id = str((hit.get("content") or {}).get("id") or "")
+            mine = not self.allowed or trim.space_key_of_hit(hit).casefold() in self.allowed
+            if id and mine and (titled or id.startswith(words)):
+                found.append(id)
+        return found
 
     async def complete_space_key(self, ctx: Context, value: str, arguments: dict[str, Any]) -> list[str]:
         """Keys of spaces that begin with what is typed, or whose name holds it."""

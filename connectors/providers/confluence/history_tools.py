@@ -8,6 +8,7 @@ from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
 from connectors.kit.cursors import Cursor
+from connectors.kit.fields import Fields
 from connectors.kit.tidy import cut, untrusted, visible
 from connectors.providers.confluence import trim
 from connectors.providers.confluence.base import V2, ConfluenceBase, markdown_of
@@ -24,13 +25,18 @@ class HistoryTools(ConfluenceBase):
 
     @tool(title="Get a page's history", hint="R", open_world=True, cache="L", tags=_TAGS)
     async def confluence_get_page_history(
-        self, ctx: Context, page_id: PageId, limit: Limit = 25, cursor: Cursor = None
+        self,
+        ctx: Context,
+        page_id: PageId,
+        limit: Limit = 25,
+        cursor: Cursor = None,
+        fields: Fields = None,
     ) -> ToolResult:
         """A page's versions, the last first."""
         await self.demand_page(ctx, page_id)
         page = await self._list(
             ctx, "confluence_get_page_history", f"{V2}/pages/{page_id}/versions", {"page": page_id},
-            cursor=cursor, limit=limit, row=trim.version,
+            cursor=cursor, limit=limit, row=trim.version, known=trim.VERSION, fields=fields,
         )  # fmt: skip
         return untrusted(page)
 

@@ -9,7 +9,7 @@ from connectors.errors import InvalidInput
 from connectors.kit.tidy import person, small, untrusted
 from connectors.providers.confluence import trim
 from connectors.providers.confluence.base import V1, V2, ConfluenceBase
-from connectors.providers.confluence.types import PageId, Title
+from connectors.providers.confluence.types import PageId, SpaceKey, Title
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
 
@@ -63,26 +63,36 @@ class ManagingTools(ConfluenceBase):
         self,
         ctx: Context,
         page_id: PageId,
-        parent_id: Annotated[PageId, Field(description="The page that the copy stands below.")],
         title: Title,
+        parent_id: Annotated[PageId, Field(description="The page that the copy stands below.")] | None = None,
+        space_key: Annotated[SpaceKey, Field(description="Instead: at the top of this space.")] | None = None,
         attachments: bool = True,
         labels: bool = True,
     ) -> ToolResult:
         """Copy a page, without those below it."""
         await self.page(ctx, page_id, body=False)
-        parent = await self.page(ctx, parent_id, body=False)
+        if parent_id:
+            key = str((await self.page(ctx, parent_id, body=False))["space_key"])
+            where = {"type": "parent_page", "value": parent_id}
+        else:
+            key = (await self.space(ctx, space_key)).key
+            where = {"type": "space", "value": key}
         body = {
-            "copyAttachments": attachments, "copyLabels": labels, "pageTitle": title,
-            "destination": {"type": "parent_page", "value": parent_id},
-        }  # fmt: skip
-        look = f'Check with confluence_get_children(page_id="{parent_id}") before trying again.'
+            "copyAttachments": attachments,
+            "copyLabels": labels,
+            "pageTitle": title,
+            "destination": where,
+        }
+        look = (
+            f'Check with confluence_get_page(title="{title[:100]}", space_key="{key}") before trying again.'
+        )
         request = Request("POST", f"{V1}/content/{page_id}/copy", Kind.ONCE, json=body, look_first=look)
         told = await self._json(ctx, request)
         return untrusted(
             small(
                 id=str(told["id"]),
                 title=told.get("title"),
-                space=parent["space_key"],
+                space=key,
                 parent_id=parent_id,
                 url=trim.url_of(self.site.url, told),
             )

@@ -7,6 +7,7 @@ from pydantic import Field
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput
 from connectors.kit.cursors import Cursor, next_cursor, offset_after, page_of, position_of
+from connectors.kit.fields import Fields
 from connectors.kit.tidy import person, small, untrusted, visible
 from connectors.providers.confluence import queries, trim
 from connectors.providers.confluence.base import V1, V2, ConfluenceBase, body_of, storage_from
@@ -55,6 +56,7 @@ class PeopleTools(ConfluenceBase):
         status: Literal["incomplete", "complete"] | None = None,
         limit: Limit = 25,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> ToolResult:
         """Tasks on pages: of one page, of a person, open or done."""
         spaces: list[str] = []
@@ -67,6 +69,7 @@ class PeopleTools(ConfluenceBase):
         bound = {"page": page_id, "to": assigned_to, "status": status}
         page = await self._list(
             ctx, "confluence_list_tasks", f"{V2}/tasks", bound, cursor=cursor, limit=limit, row=task_of,
+            known=trim.TASK, fields=fields,
             body_format="storage", page_id=[page_id] if page_id else None, space_id=spaces or None,
             assigned_to=[assigned_to] if assigned_to else None, status=status,
         )  # fmt: skip
@@ -80,6 +83,7 @@ class PeopleTools(ConfluenceBase):
         title: Title | None = None,
         limit: Limit = 10,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> ToolResult:
         """The blog posts of a space, the newest first."""
         space = await self.space(ctx, space_key)
@@ -87,7 +91,7 @@ class PeopleTools(ConfluenceBase):
         page = await self._list(
             ctx, "confluence_list_blogposts", f"{V2}/blogposts", bound, cursor=cursor, limit=limit,
             row=lambda row: {**trim.row(self.site.url, row), **small(created_at=row.get("createdAt"))},
-            space_id=[space.id], title=title, sort="-created-date",
+            known=trim.ROW, fields=fields, space_id=[space.id], title=title, sort="-created-date",
         )  # fmt: skip
         return untrusted(page)
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput
 from connectors.kit.cursors import Cursor, next_cursor, page_of, parameter_of, position_of
+from connectors.kit.fields import Fields, demand_known, pick, pick_each
 from connectors.kit.tidy import untrusted, visible
 from connectors.providers.confluence import queries, trim
 from connectors.providers.confluence.base import V1, V2, ConfluenceBase, markdown_of
@@ -38,8 +39,10 @@ class ReadingTools(ConfluenceBase):
         type: Kind | None = None,
         limit: Limit = 10,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> ToolResult:
         """Find pages by words or CQL. confluence_get_page then reads one."""
+        demand_known(fields, trim.HIT)
         if space_key:
             self.demand_allowed(space_key)
         cql = queries.cql_of(query, spaces=self.settings.spaces, space=space_key or "", type_=type or "")
@@ -64,7 +67,7 @@ class ReadingTools(ConfluenceBase):
         ]
         following = parameter_of((told.get("_links") or {}).get("next"), "cursor")
         total = told.get("totalSize") if len(mine) == len(hits) else None
-        rows = [trim.hit(self.site.url, hit) for hit in mine]
+        rows = pick_each([trim.hit(self.site.url, hit) for hit in mine], fields)
         return untrusted(page_of(rows, next_cursor(ctx, "confluence_search", bound, following), total))
 
     @tool(
@@ -83,12 +86,17 @@ class ReadingTools(ConfluenceBase):
         raw: Annotated[bool, Field(description="Storage format instead of Markdown.")] = False,
         start: Annotated[int, Field(ge=0, description="next_start of the part before.")] = 0,
         max_chars: Annotated[int, Field(ge=500, le=50_000)] = 20_000,
+        fields: Fields = None,
     ) -> ToolResult:
         """A page as Markdown, by id, by title and space_key, or by address. Long ones come in parts."""
-        record = await self.one_page(ctx, page_id, title, space_key, url)
+        demand_known(fields, trim.PAGE)
+        read = not fields or bool({"content", "characters", "next_start"} & set(fields))
+        record = await self.one_page(ctx, page_id, title, space_key, url, body=read)
         text = visible(trim.storage_of(record) if raw else await markdown_of(record))
         part = text[start : start + max_chars]
         made = {**trim.page(self.site.url, record, record["space_key"]), "content": part}
+        if not read:
+            del made["content"]
         if len(part) < len(text):
             made["characters"] = len(text)
         if start + len(part) < len(text):
@@ -100,7 +108,8 @@ class ReadingTools(ConfluenceBase):
         if include_history:
             told = await self._get(ctx, f"{V2}/pages/{id}/versions", limit=10)
             made["history"] = [trim.version(one) for one in told.get("results") or []]
-        return untrusted(made)
+        asked = ("comments", "history", "next_start")  # by arguments of their own, or to go on with
+        return untrusted(pick(made, [*fields, *asked] if fields else None))
 
     @tool(
         title="Ask a page", hint="R", open_world=True, cache="M", required=True, tags=("confluence:page:{page_id}",),
@@ -135,6 +144,7 @@ class ReadingTools(ConfluenceBase):
         keys: Annotated[list[SpaceKey], Field(max_length=50)] | None = None,
         limit: Limit = 25,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> ToolResult:
         """The spaces there are."""
         for key in keys or ():
@@ -142,7 +152,7 @@ class ReadingTools(ConfluenceBase):
         wanted = keys or self.settings.spaces
         page = await self._list(
             ctx, "confluence_list_spaces", f"{V2}/spaces", {"keys": keys}, cursor=cursor, limit=limit,
-            row=lambda row: trim.space(self.site.url, row), keys=wanted or None,
+            row=lambda row: trim.space(self.site.url, row), known=trim.SPACE, fields=fields, keys=wanted or None,
         )  # fmt: skip
         if self.allowed:
             page["items"] = [row for row in page["items"] if row["key"].casefold() in self.allowed]
@@ -150,8 +160,11 @@ class ReadingTools(ConfluenceBase):
         return untrusted(page)
 
     @tool(title="Get a space", hint="R", open_world=True, cache="L", default_on=False)
-    async def confluence_get_space(self, ctx: Context, space_key: SpaceKey) -> ToolResult:
+    async def confluence_get_space(
+        self, ctx: Context, space_key: SpaceKey, fields: Fields = None
+    ) -> ToolResult:
         """A space: its name, description and home page."""
+        demand_known(fields, trim.SPACE)
         space = await self.space(ctx, space_key)
         told = await self._get(ctx, f"{V2}/spaces/{space.id}", description_format="plain")
-        return untrusted(trim.space(self.site.url, told))
+        return untrusted(pick(trim.space(self.site.url, told), fields))

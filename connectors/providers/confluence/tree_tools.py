@@ -6,7 +6,8 @@ from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput
-from connectors.kit.cursors import Cursor, page_of
+from connectors.kit.cursors import Cursor, next_cursor, page_of, position_of
+from connectors.kit.fields import Fields, demand_known, pick_each
 from connectors.kit.tidy import small, untrusted
 from connectors.providers.confluence import trim
 from connectors.providers.confluence.base import V2, ConfluenceBase
@@ -25,35 +26,52 @@ class TreeTools(ConfluenceBase):
         top_level: Annotated[bool, Field(description="Only pages that stand below no other.")] = False,
         limit: Limit = 25,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> ToolResult:
         """The pages of a space, the last changed first."""
         space = await self.space(ctx, space_key)
         bound = {"space": space.id, "title": title, "top": top_level}
         page = await self._list(
             ctx, "confluence_list_pages", f"{V2}/spaces/{space.id}/pages", bound, cursor=cursor, limit=limit,
-            row=lambda row: trim.row(self.site.url, row),
+            row=lambda row: trim.row(self.site.url, row), known=trim.ROW, fields=fields,
             sort="-modified-date", title=title, depth="root" if top_level else None,
         )  # fmt: skip
         return untrusted(page)
 
     @tool(title="Get child pages", hint="R", open_world=True, cache="M")
     async def confluence_get_children(
-        self, ctx: Context, page_id: PageId, limit: Limit = 25, cursor: Cursor = None
+        self,
+        ctx: Context,
+        page_id: PageId,
+        limit: Limit = 25,
+        cursor: Cursor = None,
+        fields: Fields = None,
     ) -> ToolResult:
         """The pages directly below a page, in their order."""
         await self.demand_page(ctx, page_id)
         page = await self._list(
             ctx, "confluence_get_children", f"{V2}/pages/{page_id}/direct-children", {"page": page_id},
-            cursor=cursor, limit=limit, row=self._node,
+            cursor=cursor, limit=limit, row=self._node, known=trim.NODE, fields=fields,
         )  # fmt: skip
         return untrusted(page)
 
     @tool(title="Get pages above", hint="R", open_world=True, cache="M", default_on=False)
-    async def confluence_get_ancestors(self, ctx: Context, page_id: PageId) -> ToolResult:
-        """The pages above a page, from the top down."""
+    async def confluence_get_ancestors(
+        self,
+        ctx: Context,
+        page_id: PageId,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+        fields: Fields = None,
+    ) -> ToolResult:
+        """The pages above a page, from the top down: the nearest ones, then those above them."""
+        demand_known(fields, trim.NODE)
         await self.demand_page(ctx, page_id)
-        told = await self._get(ctx, f"{V2}/pages/{page_id}/ancestors", limit=100)
+        at = position_of(ctx, "confluence_get_ancestors", {"page": page_id}, cursor) or page_id
+        told = await self._get(ctx, f"{V2}/pages/{at}/ancestors", limit=limit)
         rows = told.get("results") or []
+        if more := len(rows) >= limit:  # what is above a part is asked for by the id of its first page
+            rows = rows[next((place for place, row in enumerate(rows) if not _kind(row)), 0) :]
         ids = [str(row["id"]) for row in rows if row.get("type", "page") == "page" and not row.get("title")]
         titles = await self._titles(ctx, ids) if ids else {}
         items = [
@@ -65,7 +83,10 @@ class TreeTools(ConfluenceBase):
             )
             for row in rows
         ]
-        return untrusted(page_of(items))
+        following = next_cursor(
+            ctx, "confluence_get_ancestors", {"page": page_id}, str(rows[0]["id"]) if more else None
+        )
+        return untrusted(page_of(pick_each(items, fields), following))
 
     @tool(title="Get a page tree", hint="R", open_world=True, cache="M", default_on=False)
     async def confluence_get_page_tree(
@@ -76,6 +97,7 @@ class TreeTools(ConfluenceBase):
         depth: Annotated[int, Field(ge=1, le=5)] = 2,
         limit: Limit = 100,
         cursor: Cursor = None,
+        fields: Fields = None,
     ) -> ToolResult:
         """What stands below a page, or below a space's home page, several levels deep."""
         if page_id:
@@ -91,7 +113,7 @@ class TreeTools(ConfluenceBase):
         bound = {"page": page_id, "depth": depth}
         page = await self._list(
             ctx, "confluence_get_page_tree", f"{V2}/pages/{page_id}/descendants", bound,
-            cursor=cursor, limit=limit, row=self._node, depth=depth,
+            cursor=cursor, limit=limit, row=self._node, known=trim.NODE, fields=fields, depth=depth,
         )  # fmt: skip
         return untrusted({"root": page_id, **page})
 

@@ -8,6 +8,22 @@ from connectors.kit.tidy import person, small, visible
 from connectors.providers.confluence.markup import to_markdown
 
 _HIGHLIGHT: Final = re.compile(r"@@@(?:end)?hl@@@")
+# What records may have, for callers that name the fields they want.
+PAGE: Final = (
+    "id", "title", "space", "status", "parent_id", "version", "author", "created_at", "updated_at", "updated_by", "url",
+    "content", "characters", "next_start", "comments", "history",
+)  # fmt: skip
+ROW: Final = ("id", "title", "parent_id", "version", "created_at", "updated_at", "url")
+SPACE: Final = ("id", "key", "name", "type", "status", "homepage_id", "description", "url")
+HIT: Final = ("id", "type", "title", "space", "excerpt", "updated_at", "url")
+NODE: Final = ("id", "title", "type", "parent_id", "depth", "url")
+COMMENT: Final = ("id", "text", "about", "state", "reply_to", "author", "created_at", "url")
+VERSION: Final = ("version", "at", "by", "message", "minor")
+FILE: Final = ("id", "name", "mime_type", "size", "comment", "version", "created_at", "by", "url")
+TASK: Final = (
+    "id", "status", "text", "page_id", "blogpost_id", "assigned_to", "created_by", "created_at", "due_at",
+    "completed_at",
+)  # fmt: skip
 _SPACE: Final = re.compile(r"^/(?:wiki/)?spaces/([^/?#]+)")
 
 

@@ -43,7 +43,8 @@ class Around(Pages):
 
     @route("GET", V2 + "/pages/{id}/ancestors", scopes=READ)
     def ancestors(self, request: Request) -> Any:
-        return self.list_of(request, [{"id": id, "type": "page"} for id in self.above(self.page(request))])
+        nearest = self.above(self.page(request))[-request.number("limit", 25) :]
+        return {"results": [{"id": id, "type": "page"} for id in nearest], "_links": {}}
 
     def above(self, row: dict[str, Any]) -> list[str]:
         """The ids of the pages above a page, from the top down."""

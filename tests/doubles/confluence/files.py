@@ -106,12 +106,16 @@ class Files(Around):
     @route("POST", V1 + "/content/{id}/copy", scopes=WRITE)
     def copy(self, request: Request) -> Any:
         row, body = self.page(request), request.json
-        parent = self.pages.get(body["destination"]["value"])
-        if parent is None:
+        where = body["destination"]
+        parent = self.pages.get(where["value"]) if where["type"] == "parent_page" else None
+        space = parent["space"] if parent else next(
+            (id for id, one in self.spaces.items() if (where["type"], where["value"]) == ("space", one["key"])), ""
+        )  # fmt: skip
+        if not space:
             raise refuse(404, "Not Found")
         title = body.get("pageTitle") or row["title"]
-        self.free(title, parent["space"])
-        made = self.make_page(parent["space"], title, row["body"], parent["id"])
+        self.free(title, space)
+        made = self.make_page(space, title, row["body"], parent and parent["id"])
         if body.get("copyLabels"):
             made["labels"] = list(row["labels"])
         link = f"/spaces/{self.spaces[made['space']]['key']}/pages/{made['id']}"

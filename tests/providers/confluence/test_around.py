@@ -21,6 +21,11 @@ async def test_the_tree_is_walked_down_and_up(call, pages):
     assert [(row["id"], row["title"]) for row in children["items"]] == [(child, "Child")]
     above = await call("confluence_get_ancestors", page_id=child)
     assert [row["title"] for row in above["items"]] == ["Documentation home", "How orders work"]
+    near = await call("confluence_get_ancestors", page_id=child, limit=1)
+    further = await call("confluence_get_ancestors", page_id=child, limit=1, cursor=near["next_cursor"])
+    assert [row["id"] for row in near["items"] + further["items"]] == [orders, home]
+    last = await call("confluence_get_ancestors", page_id=child, limit=1, cursor=further["next_cursor"])
+    assert (last["items"], last["next_cursor"]) == ([], None)
     tree = await call("confluence_get_page_tree", space_key="DOCS")
     assert [(row["title"], row["depth"]) for row in tree["items"]] == [("How orders work", 1), ("Child", 2)]
     assert (await call("confluence_get_page_tree", page_id=home, depth=1))["count"] == 1
@@ -74,6 +79,10 @@ async def test_files_come_in_the_answer_or_as_a_link(call, confluence, pages):
     assert (await call("confluence_list_attachments", page_id=page["id"], filename="notes.txt"))["count"] == 1
     got = await call("confluence_get_attachment", page_id=page["id"], attachment_id=text["id"])
     assert got["text"] == "Buy milk"
+    named = await call("confluence_get_attachment", page_id=page["id"], filename="notes.txt")
+    assert (named["text"], named["id"]) == ("Buy milk", got["id"])
+    for wrong, kind in (({"filename": "other.txt"}, "not_found"), ({}, "validation")):
+        assert (await call("confluence_get_attachment", page_id=page["id"], **wrong))["type"] == kind
     linked = await call.raw("confluence_get_attachment", page_id=page["id"], attachment_id=blob["id"])
     assert (linked["structuredContent"]["name"], linked["structuredContent"]["size"]) == ("data.bin", 2000)
     assert linked["content"][0]["type"] == "resource_link"
@@ -92,6 +101,11 @@ async def test_pages_are_moved_copied_and_deleted(call, confluence, pages):
     assert (await call("confluence_move_page", page_id=page, target_id=page))["type"] == "validation"
     copy = await call("confluence_copy_page", page_id=page, parent_id=orders, title="Copy")
     assert confluence.pages[copy["id"]]["labels"] == ["kept"]
+    other = await call(
+        "confluence_copy_page", page_id=page, space_key="TEAM", title="Copy there", labels=False
+    )
+    assert (other["space"], confluence.pages[other["id"]]["parent"]) == ("TEAM", None)
+    assert (await call("confluence_copy_page", page_id=page, title="Nowhere"))["type"] == "validation"
     assert (await call("confluence_delete_page", page_id=page))["deleted"]
     assert confluence.pages[page]["status"] == "trashed"
     assert (await call("confluence_get_page", page_id=page))["type"] == "not_found"
@@ -129,8 +143,52 @@ async def test_none_of_it_reaches_a_space_that_is_not_allowed(fenced, confluence
         ("confluence_move_page", {"page_id": mine, "target_id": team["id"]}),
         ("confluence_copy_page", {"page_id": team["id"], "parent_id": mine, "title": "x"}),
         ("confluence_copy_page", {"page_id": mine, "parent_id": team["id"], "title": "x"}),
+        ("confluence_copy_page", {"page_id": mine, "space_key": "TEAM", "title": "x"}),
     ):
         got = await fenced(tool, **arguments)
         assert got["type"] in ("permission", "not_found"), (tool, got)
         assert "The plan" not in json.dumps(got)
     assert not [hit for hit in confluence.operations if hit.method != "GET"]
+
+
+FIELDS = {
+    "confluence_search": ({"query": "orders"}, "title"),
+    "confluence_list_spaces": ({}, "name"),
+    "confluence_get_space": ({"space_key": "DOCS"}, "name"),
+    "confluence_list_pages": ({"space_key": "DOCS"}, "title"),
+    "confluence_get_page_tree": ({"space_key": "DOCS"}, "title"),
+    "confluence_get_children": ({"page_id": "{home}"}, "title"),
+    "confluence_get_ancestors": ({"page_id": "{orders}"}, "title"),
+    "confluence_get_comments": ({"page_id": "{orders}"}, "text"),
+    "confluence_get_page_history": ({"page_id": "{orders}"}, "at"),
+    "confluence_list_attachments": ({"page_id": "{orders}"}, "name"),
+    "confluence_list_tasks": ({}, "text"),
+    "confluence_list_blogposts": ({"space_key": "DOCS"}, "title"),
+    "confluence_get_page": ({"page_id": "{orders}"}, "version"),
+}
+
+
+async def test_a_caller_may_name_the_fields_that_it_wants(call, confluence, pages):
+    page = pages("How orders work")
+    confluence.make_comment(page, "<p>Why?</p>")
+    confluence.attach(page, "notes.txt", b"x", "text/plain")
+    confluence.make_task(page, "Do it", "me")
+    await call("confluence_create_blogpost", title="News", content="x", space_key="DOCS")
+    ids = {"home": pages("Documentation home")["id"], "orders": page["id"]}
+    for tool, (arguments, field) in FIELDS.items():
+        asked = {name: value.format(**ids) for name, value in arguments.items()}
+        got = await call(tool, **asked, fields=[field])
+        for row in got.get("items", [got]):
+            assert field in row, tool
+            assert set(row) <= {field, "id", "key", "url"}, tool
+        assert got.get("items", [got])
+        wrong = await call(tool, **asked, fields=["colour"])
+        assert (wrong["code"], bool(wrong["hint"])) == ("unknown_field", True), tool
+
+
+async def test_a_page_without_its_words_is_not_asked_for_them(call, confluence, pages):
+    page = pages("How orders work")["id"]
+    assert "content" not in await call("confluence_get_page", page_id=page, fields=["version"])
+    assert "body-format" not in confluence.requests[-1].query
+    got = await call("confluence_get_page", page_id=page, fields=["content"], include_history=True)
+    assert set(got) == {"id", "url", "content", "history"}

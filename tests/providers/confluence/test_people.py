@@ -6,6 +6,17 @@ from tests.doubles.atlassian import ADA, BO
 from tests.mcp_endpoint.speak import by_door, modern
 
 
+def page_uri(desk):
+    """The address of a page without its id."""
+    return f"confluence://{desk.connection.slug}/page/"
+
+
+async def completed(desk, ref, name, value):
+    """What is offered for an argument."""
+    asked = {"ref": ref, "argument": {"name": name, "value": value}}
+    return (await by_door(modern(desk.place, "completion/complete", asked))).result["completion"]["values"]
+
+
 async def test_people_are_found_by_name(call):
     got = await call("confluence_search_users", query="lovelace")
     assert [(row["id"], row["name"]) for row in got["items"]] == [(ADA, "Ada Lovelace")]
@@ -61,18 +72,22 @@ async def test_what_is_not_allowed_stays_out_of_these_too(fenced, confluence, pa
     ):
         assert (await fenced(tool, **arguments))["type"] == "permission"
     refused = await by_door(
-        modern(fenced.place, "resources/read", {"uri": f"confluence://page/{team['id']}"})
+        modern(fenced.place, "resources/read", {"uri": f"{page_uri(fenced)}{team['id']}"})
     )
     assert "error" in refused.json
 
 
 async def test_a_page_is_a_resource_in_markdown(call, pages):
-    uri = f"confluence://page/{pages('How orders work')['id']}"
+    uri = f"{page_uri(call)}{pages('How orders work')['id']}"
     got = (await by_door(modern(call.place, "resources/read", {"uri": uri}))).result["contents"][0]
     assert (got["mimeType"], got["text"]) == (
         "text/markdown", "# How orders work\n\n## Orders\n\nAn order has lines."
     )  # fmt: skip
-    for wrong in ("confluence://page/1x", "confluence://page/%2e%2e"):
+    for wrong in (
+        f"{page_uri(call)}1x",
+        f"{page_uri(call)}%2e%2e",
+        uri.replace(call.connection.slug, "other"),
+    ):
         assert "error" in (await by_door(modern(call.place, "resources/read", {"uri": wrong}))).json
 
 
@@ -86,9 +101,19 @@ async def test_prompts_say_which_tools_to_use_and_complete_space_keys(call):
             await by_door(modern(call.place, "prompts/get", {"name": name, "arguments": arguments}))
         ).result
         assert word in got["messages"][0]["content"]["text"]
-    asked = {
-        "ref": {"type": "ref/prompt", "name": "create-confluence-content"},
-        "argument": {"name": "space_key", "value": "d"},
-    }
-    got = (await by_door(modern(call.place, "completion/complete", asked))).result
-    assert got["completion"]["values"] == ["DOCS"]
+    ref = {"type": "ref/prompt", "name": "create-confluence-content"}
+    assert await completed(call, ref, "space_key", "d") == ["DOCS"]
+
+
+async def test_ids_of_pages_are_completed_from_titles_within_the_allowed_spaces(desk, pages):
+    call, fenced = await desk(), await desk(spaces=["DOCS"])
+    orders, team = pages("How orders work")["id"], pages("Team home")["id"]
+    template = {"type": "ref/resource", "uri": "confluence://{connection}/page/{id}"}
+    assert await completed(call, template, "connection", "") == [call.connection.slug]
+    assert await completed(call, template, "id", "orders") == [orders]
+    assert set(await completed(call, template, "id", "65")) >= {orders, team}
+    assert await completed(call, template, "id", team) == [team]
+    prompt = {"type": "ref/prompt", "name": "summarize-confluence-page"}
+    assert await completed(call, prompt, "page", "home")
+    for typed in ("", "home", team, '" OR space = "TEAM'):
+        assert team not in await completed(fenced, prompt, "page", typed)

@@ -66,7 +66,11 @@ def schema_of(operation: str) -> tuple[Any, dict[str, Any]]:
 def sample(document: Any, schema: dict[str, Any], fill: str, depth: int = 0) -> Any:
     """A value that a schema allows: with all members, the required ones, or null where that may be."""
     schema = document.resolved(schema)
-    if fill == "nulls" and depth and (schema.get("nullable") or (schema.get("type") == "string" and depth > 2)):
+    if (
+        fill == "nulls"
+        and depth
+        and (schema.get("nullable") or (schema.get("type") == "string" and depth > 2))
+    ):
         return None
     for part in ("oneOf", "anyOf"):
         if part in schema:

@@ -82,7 +82,8 @@ class Reading(Translation):
     async def ancestors(self, id: str) -> Any:
         """The pages above a page, from the top down."""
         told = await self._get(f"content/{id}", expand="ancestors")
-        return {"results": [rows.node(self._root, row) for row in told.get("ancestors") or []]}
+        nearest = (told.get("ancestors") or [])[-int(self._params.get("limit") or 25) :]
+        return {"results": [rows.node(self._root, row) for row in nearest]}
 
     async def versions(self, id: str) -> Any:
         """The versions; their list has been called experimental for most of its life."""
