@@ -1,8 +1,9 @@
 """A connector's page of the documentation, made from the connector itself.
 
-Around a hand-written introduction (``docs/intro.md`` in the provider's folder) and an example
-conversation (``docs/example.md``) stand its settings, ways to sign in, tools with their
-arguments, prompts and resources, as the class has them: they cannot be wrong.
+Around a hand-written introduction (``docs/intro.md`` in the provider's folder), what is to be
+known of the vendor's limits (``docs/limits.md``) and an example conversation (``docs/example.md``)
+stand its settings, ways to sign in, tools with their arguments, prompts and resources, as the
+class has them: they cannot be wrong.
 """
 
 import re
@@ -11,9 +12,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from connectors.base import Connector, ToolSpec
+from connectors.connection_settings import NetworkSettings
+from connectors.doc_words import cell, named, resolved, type_of
+from connectors.shape import MAX_CHARACTERS
 
 HINTS: Final = {
     "R": "reads",
@@ -29,19 +33,18 @@ KEPT: Final = {
     "E": "kept until the system says otherwise",
 }
 MADE: Final = "<!-- Made by `manage.py connector_docs {slug}`; write in {folder}, not here. -->"
-_ANY_NUMBER: Final = 1_000_000_000  # bounds from here on only keep a vendor's integers whole
 _FIRST: Final = ("core", "write", "delete", "bulk", "admin", "raw")
 
 
-def written_parts(cls: type[Connector]) -> tuple[Path, Path]:
-    """Where a connector's introduction and its example conversation are written."""
+def written_parts(cls: type[Connector]) -> tuple[Path, Path, Path]:
+    """Where a connector's introduction, its vendor's limits and its example conversation are written."""
     folder = Path(str(sys.modules[cls.__module__].__file__)).parent / "docs"
-    return folder / "intro.md", folder / "example.md"
+    return folder / "intro.md", folder / "limits.md", folder / "example.md"
 
 
 def page_of(cls: type[Connector]) -> str:
     """The page's Markdown. Raises FileNotFoundError where nobody has written the introduction."""
-    intro, example = written_parts(cls)
+    intro, limits, example = written_parts(cls)
     folder = f"connectors/providers/{intro.parent.parent.name}/docs"
     parts = [
         f"# {cls.title}",
@@ -49,10 +52,12 @@ def page_of(cls: type[Connector]) -> str:
         intro.read_text(encoding="utf-8").strip(),
         _fields("Settings", cls.Settings),
         _fields("Signing in", cls.Credentials),
+        _methods(cls.Credentials),
         _tools(cls),
         _arguments(cls.tools.values()),
         _prompts(cls),
         _resources(cls),
+        _limits(limits),
     ]
     if example.is_file():
         parts.append(f"## An example\n\n{example.read_text(encoding='utf-8').strip()}")
@@ -64,12 +69,6 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines.append(["---"] * len(lines[0]))
     lines += [[cell(part) for part in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def cell(text: str) -> str:
-    """A text that stays within its cell of a table."""
-    text = re.sub(r"\[([^\]]*)\]\(", r"\\[\1](", text)  # Markdown that is spoken of is no link here
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
 
 
 def _fields(title: str, model: type[BaseModel] | None) -> str:
@@ -90,6 +89,41 @@ def _fields(title: str, model: type[BaseModel] | None) -> str:
     return f"## {title}\n\n{_table(('Field', 'Value', 'Default', 'Meaning'), rows)}"
 
 
+def _methods(model: type[BaseModel] | None) -> str:
+    """Which fields each way of signing in needs, as the model itself demands them."""
+    method = model.model_fields.get("method") if model is not None else None
+    if model is None or method is None:
+        return ""
+    schema = model.model_json_schema()
+    node = resolved(schema["properties"]["method"], schema)
+    rows = [
+        (
+            f"`{name}`{' (recommended)' if name == method.default else ''}",
+            ", ".join(f"`{one}`" for one in needed),
+        )
+        for name in node.get("enum", ())
+        if (needed := _needed(model, name))
+    ]
+    return f"What each method needs:\n\n{_table(('Method', 'Fields'), rows)}" if rows else ""
+
+
+def _needed(model: type[BaseModel], method: str) -> list[str]:
+    """The fields without which a method is refused, found by trying."""
+    given: dict[str, Any] = {"method": method}
+    for _ in model.model_fields:
+        try:
+            model.model_validate(given)
+        except ValidationError as error:
+            said = " ".join(str(part["msg"]) for part in error.errors()).partition(" needs ")[2]
+            missing = [name for name in model.model_fields if re.search(rf"\b{name}\b", said)]
+            if not set(missing) - set(given):
+                break
+            given |= dict.fromkeys(missing, "x")
+        else:
+            break
+    return list(given)[1:]
+
+
 def _default(node: Mapping[str, Any], needed: bool) -> str:
     if needed:
         return "required"
@@ -97,51 +131,6 @@ def _default(node: Mapping[str, Any], needed: bool) -> str:
     if value is None or value == "" or value == []:
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema's node with its reference followed and null left out: optional is said elsewhere."""
-    made = dict(node)
-    if "$ref" in made:
-        made = {**schema["$defs"][made.pop("$ref").rpartition("/")[2]], **made}
-    if "anyOf" in made:
-        rest = [part for part in made["anyOf"] if part.get("type") != "null"]
-        if len(rest) == 1:
-            del made["anyOf"]
-            made = {**resolved(rest[0], schema), **made}
-    return made
-
-
-def type_of(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """A schema's node in words: ``text``, ``1 to 100``, ``list of text``."""
-    node = resolved(node, schema)
-    if "enum" in node:
-        return ", ".join(f"`{value}`" for value in node["enum"])
-    if "const" in node:
-        return f"`{node['const']}`"
-    if "anyOf" in node:
-        return " or ".join(dict.fromkeys(type_of(part, schema) for part in node["anyOf"]))
-    kind = node.get("type")
-    if node.get("format") == "password":
-        return "secret"
-    if kind == "array":
-        most = f", at most {node['maxItems']:,}" if "maxItems" in node else ""
-        return f"list of {type_of(node.get('items', {}), schema)}{most}"
-    if kind in ("integer", "number"):
-        return _range(node) or ("number" if kind == "number" else "whole number")
-    words = {"string": node.get("format", "text"), "boolean": "yes or no", "object": "object"}
-    return words.get(str(kind), "any JSON")
-
-
-def _range(node: Mapping[str, Any]) -> str:
-    least = node.get("minimum", node.get("exclusiveMinimum"))
-    most = node.get("maximum", node.get("exclusiveMaximum"))
-    if least is None and most is None:
-        return ""
-    if least is None:
-        return f"at most {most:,}"
-    bounded = most is not None and most < _ANY_NUMBER
-    return f"{least:,} to {most:,}" if bounded else f"{least:,} or more"
 
 
 def _tools(cls: type[Connector]) -> str:
@@ -183,15 +172,7 @@ def _tool(spec: ToolSpec) -> tuple[str, str, str]:
 
 
 def _parameters(spec: ToolSpec) -> Iterable[str]:
-    schema = spec.input_schema
-    for name, raw in schema["properties"].items():
-        default = raw.get("default")
-        if name in schema.get("required", ()):
-            yield f"`{name}`"
-        elif default is None or default == "" or default == []:
-            yield f"`{name}`?"
-        else:
-            yield f"`{name}={str(default).lower() if isinstance(default, bool) else default}`"
+    return named(spec.input_schema)
 
 
 def _arguments(tools: Iterable[ToolSpec]) -> str:
@@ -241,3 +222,24 @@ def _resources(cls: type[Connector]) -> str:
         for spec in cls.resources
     ]
     return f"## Resources\n\n{_table(('URI', 'Is', 'Type'), rows)}" if rows else ""
+
+
+def _limits(written: Path) -> str:
+    """The vendor's limits in words, and Portico's own in figures."""
+    net = NetworkSettings()
+    rows = [
+        ("An answer", f"{MAX_CHARACTERS:,} characters; a longer list is cut, and the answer says so"),
+        (
+            "Waiting for the system",
+            f"{net.connect_s:g} s to connect, {net.read_s:g} s for each part of an answer",
+        ),
+        ("Repetitions", f"{net.retries}, where a request can be sent again without doing anything twice"),
+        ("Connections to it", f"{net.connections} in each process"),
+        ("Rest between calls", "none, unless the connection says one"),
+    ]
+    words = f"{written.read_text(encoding='utf-8').strip()}\n\n" if written.is_file() else ""
+    after = (
+        "The last four are set under *Network* on the connection's page: [Calls to systems](../upstreams.md). How "
+        "often a tenant, a key or a tool may call is set by [Limits and quotas](../limits.md)."
+    )
+    return f"## Limits\n\n{words}{_table(('What', 'At most'), rows)}\n\n{after}"
