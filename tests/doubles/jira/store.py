@@ -105,6 +105,9 @@ class Store(Atlassian):
                 "comments": row["comments"], "self": f"{base}/rest/api/3/issue/{row['id']}/comment",
                 "maxResults": len(row["comments"]), "total": len(row["comments"]), "startAt": 0,
             },
+            "worklog": {
+                "startAt": 0, "maxResults": 20, "total": len(row["worklogs"]), "worklogs": row["worklogs"][:20],
+            },
             records.POINTS: row.get(records.POINTS),
             records.SPRINT: [self.sprint_value(row["sprint"])] if row["sprint"] else None,
         }  # fmt: skip
