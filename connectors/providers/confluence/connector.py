@@ -20,6 +20,7 @@ from connectors.providers.confluence.rights import Rights
 from connectors.providers.confluence.tree_tools import TreeTools
 from connectors.providers.confluence.writing_tools import WritingTools
 from connectors.upstream.client import Request
+from connectors.upstream.quota import Quota
 from connectors.upstream.retry import Kind
 
 
@@ -58,22 +59,31 @@ class Confluence(
         """Who we are, where the token works, what it may not, what is left of the limit, when it ends."""
         credential = await ctx.credential()
         place = await self.place(ctx)
-        answer = await self._send(ctx, Request("GET", self.whoami, Kind.READ))
-        me = answer.json()
+        me, quota = await self._who(ctx)
         name = str(me.get("displayName") or me.get("publicName") or me.get("accountId") or "an account")
         details: dict[str, Any] = {"account": name, "account_id": me.get("accountId"), "way": place.way}
-        warnings = warnings_of(credential) if place.way != DATA_CENTER else []
+        warnings = warnings_of(credential)
         if self.settings.spaces:
             warnings += await self._unknown_spaces(ctx)
         if hidden := await self._hidden(ctx, place.way, details, warnings):
             details["hidden_tools"] = hidden
         if (days := days_left(credential)) is not None:
             details["token_days_left"] = days
-        if (quota := answer.quota) is not None:
+        if quota is not None:
             details["quota"] = {"limit": quota.limit, "remaining": quota.remaining}
         if warnings:
             details["warnings"] = warnings
         return CheckResult(True, " ".join([f"Signed in as {name}.", *warnings]), details)
+
+    async def _who(self, ctx: Context) -> tuple[dict[str, Any], Quota | None]:
+        """The account, and what is left of its limit; nobody where the token has no scope to say it."""
+        try:
+            answer = await self._send(ctx, Request("GET", self.whoami, Kind.READ))
+        except ConnectorError as error:
+            if error.code != "scope_missing":
+                raise
+            return {}, None
+        return answer.json(), answer.quota
 
     async def _hidden(
         self, ctx: Context, way: str, details: dict[str, Any], warnings: list[str]

@@ -51,6 +51,8 @@ def _write(method: str, path: str, body: Any = None) -> Request:
 
 _PAGES: Final = f"{V2}/pages/{_NOBODYS}"
 SCOPES: Final = (
+    Probe("read:content-details:confluence", ("confluence_connection_info", "confluence_search_users"),
+          _read(f"{V1}/user/current")),
     Probe("read:space:confluence", None, _read(f"{V2}/spaces?limit=1")),
     Probe("read:page:confluence", (
         "confluence_get_page", "confluence_ask_page", "confluence_list_pages", "confluence_get_page_history",

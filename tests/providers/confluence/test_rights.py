@@ -60,6 +60,16 @@ async def test_a_token_with_all_scopes_loses_nothing_and_writes_nothing(desk, co
     assert not [one for one in list(confluence.requests)[asked:] if one.method != "GET"]
 
 
+async def test_a_token_that_may_not_say_whose_it_is_is_still_tested(desk, confluence):
+    for token, account in list(confluence.door.tokens.items()):
+        if account.id == BO_ID:
+            scopes = account.scopes - {"read:confluence-user"}
+            confluence.door.tokens[token] = dataclasses.replace(account, scopes=scopes)
+    found = await connection_check((await desk(READER)).connection)
+    assert (found.ok, found.details["account"]) == (True, "an account")
+    assert found.details["hidden_tools"]["confluence_connection_info"] == "read:content-details:confluence"
+
+
 @pytest.mark.parametrize("spaces", [["DOCS"], []], ids=["named", "all"])
 async def test_rights_that_no_space_gives_are_named(desk, confluence, spaces):
     for key in ("DOCS", "TEAM"):
