@@ -126,8 +126,12 @@ class DataCenter:
     async def filters(self) -> Answer:
         """A Data Center lists the account's favourite filters alone."""
         answer = await self._asked("GET", "filter/favourite")
-        words = str(self._params.get("filterName") or "").lower()
-        return self._paged(answer, [row for row in answer.json() if words in str(row.get("name")).lower()])
+        words, project = str(self._params.get("filterName") or "").lower(), self._params.get("projectId")
+        rows = [
+            row for row in answer.json()
+            if words in str(row.get("name")).lower() and (project is None or _is_shared(row, str(project)))
+        ]  # fmt: skip
+        return self._paged(answer, rows)
 
     async def boards(self) -> Answer:
         """Boards do not say whose they are; who asked for a project's is told of it."""
@@ -233,6 +237,12 @@ def _said(value: Any) -> Any:
     if value.get("type") == "doc" and "content" in value:
         return to_wiki(to_markdown(value))
     return {"name" if name == "accountId" else name: _said(each) for name, each in value.items()}
+
+
+def _is_shared(row: dict[str, Any], project_id: str) -> bool:
+    """Whether a filter is shared with a project."""
+    shared = row.get("sharePermissions") or []
+    return any(str((one.get("project") or {}).get("id")) == project_id for one in shared)
 
 
 def _latest_first(histories: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -162,7 +162,9 @@ class JiraDataCenter(Jira):
     def favourites(self, request: Request) -> Any:
         return [
             {"id": row["id"], "name": row["name"], "jql": row["jql"], "description": row["description"],
-             "viewUrl": f"{self.url}/issues/?filter={row['id']}", "favourite": True}
+             "viewUrl": f"{self.url}/issues/?filter={row['id']}", "favourite": True, "sharePermissions": [
+                {"id": 1, "type": "project", "project": {"id": self.projects[key]["id"], "key": key}} for key in row["shared"]
+             ]}
             for row in self.filters.values()
         ]  # fmt: skip
 
