@@ -5,7 +5,8 @@ whose every request is checked against the vendor's documents, and writes ``var/
 
     {"connectors": {"jira": {"tools": 62, "default_tools": 20, "default_tokens": 5800, "all_tokens": 17000,
      "most_default_tokens": 6000, "operations_exercised": ["getIssue", …], "operations_not_exercised": […],
-     "tools_by_operation": {"getIssue": ["jira_get_issue", …]}, "tools_without_operation": […]}}, "tests": "passed"}
+     "tools_by_operation": {"getIssue": ["jira_get_issue", …]}, "tools_without_operation": […]}},
+     "tests": "passed", "seconds": 95}
 
 Tokens are estimated as the admin's pages estimate them. An operation counts where a tool's call
 got an answer below 400 from it. ``--no-tests`` leaves the tests out and the operations empty.
@@ -17,6 +18,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -39,15 +41,20 @@ def main() -> None:
     import django
 
     django.setup()
-    report: dict[str, Any]
+    began = time.monotonic()
+    report: dict[str, Any] = {
+        "connectors": costs()
+    }  # before the tests: it also finds what cannot be imported
     with tempfile.TemporaryDirectory(prefix="portico-operations-") as folder:
         passed = arguments.no_tests or run_tests(Path(folder))
-        report = {"connectors": measured(Path(folder), ran=not arguments.no_tests)}
+        if not arguments.no_tests:
+            add_operations(report["connectors"], Path(folder))
     report["tests"] = "not run" if arguments.no_tests else "passed" if passed else "failed"
+    report["seconds"] = round(time.monotonic() - began)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     good = show(report["connectors"])
-    print(f"Tests: {report['tests']}. Written to {arguments.out}")
+    print(f"Tests: {report['tests']}. {report['seconds']} s. Written to {arguments.out}")
     sys.exit(0 if passed and good else 1)
 
 
@@ -63,7 +70,7 @@ def run_tests(folder: Path) -> bool:
         "pytest",
         "-q",
         "-n",
-        os.environ.get("JOBS", "auto"),
+        os.environ.get("JOBS") or str((os.cpu_count() or 2) + 1),
         "--dist",
         "loadfile",
     ]
@@ -71,17 +78,11 @@ def run_tests(folder: Path) -> bool:
     return done.returncode == 0
 
 
-def measured(folder: Path, *, ran: bool) -> dict[str, Any]:
-    """The figures of every built-in connector; its operations where tests ran."""
+def costs() -> dict[str, Any]:
+    """What the tools of every built-in connector cost, by its slug."""
     from connectors.registry import BUILT_IN, connector_class
     from mcp_endpoint.token_cost import tool_tokens
-    from tests.doubles.catalogue import DOUBLES
-    from tests.doubles.exercised import read_kept
 
-    kept: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for line in read_kept(folder):
-        if 0 < line["status"] < 400:
-            kept[line["vendor"]][line["operation"]].add(line["tool"])
     made: dict[str, Any] = {}
     for slug in (slug for slug, path in BUILT_IN.items() if path.startswith("connectors.")):
         specs = connector_class(slug).tools
@@ -94,9 +95,23 @@ def measured(folder: Path, *, ran: bool) -> dict[str, Any]:
             "all_tokens": sum(cost.values()),
             "most_default_tokens": MOST_TOKENS.get(slug),
         }
-        if ran and slug in DOUBLES:
-            made[slug] |= operations(kept[slug], DOUBLES[slug].kind(check=False).plays(), set(specs))
     return made
+
+
+def add_operations(connectors: dict[str, Any], folder: Path) -> None:
+    """Add to each connector that has a double which of its operations the tests exercised."""
+    from connectors.registry import connector_class
+    from tests.doubles.catalogue import DOUBLES
+    from tests.doubles.exercised import read_kept
+
+    kept: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for line in read_kept(folder):
+        if 0 < line["status"] < 400:
+            kept[line["vendor"]][line["operation"]].add(line["tool"])
+    for slug, entry in DOUBLES.items():
+        if slug in connectors:
+            tools = set(connector_class(slug).tools)
+            connectors[slug] |= operations(kept[slug], entry.kind(check=False).plays(), tools)
 
 
 def operations(met: dict[str, set[str]], known: list[str], tools: set[str]) -> dict[str, Any]:
