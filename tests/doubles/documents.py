@@ -29,6 +29,7 @@ OWN = Path(__file__).resolve().parent / "specs"
 MOST_REMEMBERED = 500  # requests of an operation
 _PLACE = "/operation"  # where an operation stands in its cut-out: quirks of templates stay outside
 _HOST = "http://double"
+_ELSEWHERE = ("security", "servers")  # of an operation: who may, and where
 # Jira takes times with "+0000" alone; its document's own example breaks the format that it names.
 _ATLASSIAN_TIME = re.compile(r"\.\d{3}[+-]\d{4}' is not a 'date-time'")
 _FALSE = re.compile(r"is not a 'date-time'$|: None (is not one of|for not nullable|is not of type)")
@@ -138,7 +139,7 @@ class Operation:
 
     @functools.cached_property
     def _core(self) -> OpenAPI:
-        operation = {name: value for name, value in self._node.items() if name != "security"}
+        operation = {name: value for name, value in self._node.items() if name not in _ELSEWHERE}
         if "requestBody" in operation:
             operation["requestBody"] = _as_form(self._document.resolved(operation["requestBody"]))
         item: dict[str, Any] = {

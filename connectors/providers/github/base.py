@@ -23,7 +23,7 @@ from connectors.providers.github.auth import AppTokens, Bearer
 from connectors.providers.github.etags import etags
 from connectors.providers.github.pacing import take_turn
 from connectors.providers.github.scope import Scope, branch_of
-from connectors.providers.github.settings import GitHubCredentials, GitHubSettings
+from connectors.providers.github.settings import GitHubCredentials, GitHubSettings, uploads_of
 from connectors.upstream.answers import Answer
 from connectors.upstream.client import Auth, Request, client_of
 from connectors.upstream.retry import Kind
@@ -114,6 +114,24 @@ class GitHubBase(Connector):
         )
         return await self._send(ctx, request, missing)
 
+    async def upload(
+        self,
+        ctx: Context,
+        path: str,
+        params: Mapping[str, Any],
+        data: bytes,
+        *,
+        look_first: str,
+        missing: str = "",
+    ) -> Answer:
+        """Send a file to where GitHub takes files, in turn with the writes."""
+        await take_turn(ctx)
+        headers = {**self.headers(JSON), "content-type": "application/octet-stream"}
+        request = Request(
+            "POST", path, Kind.ONCE, params=params, content=data, headers=headers, look_first=look_first
+        )
+        return await self._send(ctx, request, missing, uploads_of(self.settings.url))
+
     async def object(
         self, ctx: Context, path: str, params: Mapping[str, Any] | None = None, **more: Any
     ) -> Any:
@@ -160,7 +178,7 @@ class GitHubBase(Connector):
             return chosen
         return str((await self.object(ctx, self.scope.demand(repo)))["default_branch"])
 
-    async def _send(self, ctx: Context, request: Request, missing: str) -> Answer:
+    async def _send(self, ctx: Context, request: Request, missing: str, base: str = "") -> Answer:
         told: dict[str, str] = {}
 
         def explain(answer: Answer) -> str:
@@ -169,9 +187,8 @@ class GitHubBase(Connector):
 
         request = replace(request, explain=explain, wish=wished, before_commit=is_haste)
         try:
-            return await client_of(self.connection, self.settings.url).send(
-                ctx, request, await self.auth(ctx)
-            )
+            client = client_of(self.connection, base or self.settings.url)
+            return await client.send(ctx, request, await self.auth(ctx))
         except ConnectorError as error:
             better = mended(error, missing, told.get("right", ""))
             if better is error:

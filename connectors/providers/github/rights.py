@@ -13,7 +13,7 @@ from typing import Any, Final
 _ONE: Final[dict[str, tuple[str, ...]]] = {
     "contents:write": (
         "github_create_branch", "github_create_or_update_file", "github_commit_multiple_files",
-        "github_delete_file", "github_merge_pull_request",
+        "github_delete_file", "github_merge_pull_request", "github_create_release", "github_upload_release_asset",
     ),
     "contents:read": (
         "github_get_file_content", "github_get_directory_tree", "github_list_branches", "github_get_branch_info",

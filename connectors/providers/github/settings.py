@@ -11,6 +11,15 @@ PUBLIC_API: Final = "https://api.github.com"
 _ALLOWED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/(\*|[A-Za-z0-9._-]{1,100})")
 
 
+def uploads_of(url: str) -> str:
+    """Where files of releases go: a host of its own, or beside the API's path on an Enterprise Server."""
+    if url.endswith("/api/v3"):
+        return f"{url.removesuffix('/api/v3')}/api/uploads"
+    host = urlsplit(url).hostname or ""
+    own = host == "api.github.com" or (host.startswith("api.") and host.endswith(".ghe.com"))
+    return url.replace("//api.", "//uploads.", 1) if own else url
+
+
 class GitHubSettings(BaseModel):
     """Where GitHub is, and what of it this connection reaches."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from tests.doubles.double import route
 from tests.doubles.github import records
 from tests.doubles.github.apps import Apps
-from tests.doubles.github.double import REPO, WRITE, refuse
+from tests.doubles.github.double import REPO, WRITE, invalid, refuse
 from tests.doubles.github.pulls import PULL
 from tests.doubles.messages import Answer, Request
 from tests.doubles.moments import now, zulu
@@ -47,6 +47,45 @@ class Actions(Apps):
             "assets_url": f"{url}/{id}/assets", "upload_url": f"{url}/{id}/assets", "tarball_url": url, "zipball_url": url,
             "html_url": f"{self.url}/{repo}/releases/{tag}",
         })  # fmt: skip
+
+    @route("POST", REPO + "/releases", scopes=WRITE)
+    def create_release(self, request: Request) -> Answer:
+        repo, body = self.repo(request)["full_name"], request.json
+        if any(row["tag_name"] == body["tag_name"] for row in self.releases.get(repo, ())):
+            raise invalid("Release", "tag_name", "already_exists")
+        self.make_release(repo, body["tag_name"])
+        row = self.releases[repo][0]
+        row |= {name: body[name] for name in ("name", "body", "draft", "prerelease") if name in body}
+        return Answer(201, row)
+
+    @route("GET", REPO + "/releases/tags/{tag}", slashes=("tag",))
+    def release_of(self, request: Request) -> Any:
+        tag, rows = request.parameters["tag"], self.releases.get(self.repo(request)["full_name"], [])
+        found = [row for row in rows if row["tag_name"] == tag and not row["draft"]]
+        if not found:
+            raise refuse(404, "Not Found")
+        return found[0]
+
+    @route("POST", REPO + "/releases/{release_id}/assets", scopes=WRITE)
+    def upload_asset(self, request: Request) -> Answer:
+        if request.base_url.endswith("/api/v3"):
+            raise refuse(404, "Not Found")  # an Enterprise Server takes files beside its API
+        rows = self.releases.get(self.repo(request)["full_name"], [])
+        row = next((one for one in rows if one["id"] == int(request.parameters["release_id"])), None)
+        if row is None:
+            raise refuse(404, "Not Found")
+        name, id, moment = request.one("name"), self.fresh_id(), zulu(now())
+        if any(one["name"] == name for one in row["assets"]):
+            raise invalid("ReleaseAsset", "name", "already_exists")
+        told = {
+            "id": id, "node_id": records.node_id("ReleaseAsset", id), "name": name, "state": "uploaded",
+            "label": request.one("label") or None, "content_type": request.content_type, "size": len(request.body),
+            "digest": None, "download_count": 0, "created_at": moment, "updated_at": moment,
+            "uploader": records.user(self.url, request.account), "url": f"{row['url']}/assets/{id}",
+            "browser_download_url": f"{row['html_url']}/{name}",
+        }  # fmt: skip
+        row["assets"].append(told)
+        return Answer(201, told)
 
     @route("GET", REPO + "/releases")
     def list_releases(self, request: Request) -> Any:

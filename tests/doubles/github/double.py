@@ -159,9 +159,11 @@ class Base(Double):
             return Answer(
                 403, body=b"Request forbidden by administrative rules. Please send a User-Agent header."
             )
-        if request.path.startswith("/api/v3/"):  # as GitHub Enterprise Server
-            request.path = request.path.removeprefix("/api/v3")
-            request.base_url += "/api/v3"
+        for start in ("/api/v3", "/api/uploads"):  # as GitHub Enterprise Server
+            if request.path.startswith(f"{start}/"):
+                request.path = request.path.removeprefix(start)
+                request.base_url += start
+                break
         return None
 
     def finished(self, request: Request, answer: Answer) -> Answer:

@@ -103,6 +103,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("github_merge_pull_request", {**_PULL, "sha": _SHA}),
     ("github_list_releases", {"repo": REPO, "limit": 25}),
     ("github_get_latest_release", {"repo": REPO}),
+    ("github_create_release", {"repo": REPO, "tag": "v1"}),
+    ("github_upload_release_asset", {"repo": REPO, "tag": "v1", "filename": "a.txt", "text": "a"}),
     ("github_list_workflows", {"repo": REPO}),
     ("github_list_workflow_runs", {"repo": REPO, "limit": 25}),
     ("github_get_workflow_run", _RUN),

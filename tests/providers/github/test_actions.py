@@ -1,5 +1,6 @@
 """Reviews, releases and Actions."""
 
+from tests.doubles.faults import Reset
 from tests.providers.github.conftest import REPO
 
 
@@ -31,6 +32,28 @@ async def test_releases_are_listed_and_the_latest_is_got(desk, github):
     github.make_release(REPO, "v2")
     assert [row["tag"] for row in (await desk("github_list_releases", repo=REPO))["items"]] == ["v2", "v1"]
     assert (await desk("github_get_latest_release", repo=REPO))["body"] == "What is new."
+
+
+async def test_a_release_is_made_and_gets_files(desk, github):
+    made = await desk(
+        "github_create_release", repo=REPO, tag="v3", name="Three", body="*New*", prerelease=True
+    )
+    assert (made["tag"], made["name"], made["prerelease"]) == ("v3", "Three", True)
+    assert (await desk("github_create_release", repo=REPO, tag="v3"))["type"] == "conflict"
+    file = {"repo": REPO, "tag": "v3", "filename": "../a b.bin", "content_base64": "AAEC"}
+    told = await desk("github_upload_release_asset", **file, label="Bytes")
+    assert (told["name"], told["size"], told["label"]) == ("a b.bin", 3, "Bytes")
+    assert github.requests[-1].body == b"\x00\x01\x02"
+    assert (await desk("github_upload_release_asset", **file))["type"] == "conflict"
+    [release] = (await desk("github_list_releases", repo=REPO))["items"]
+    assert [(one["name"], one["size"]) for one in release["assets"]] == [("a b.bin", 3)]
+    error = await desk("github_upload_release_asset", **{**file, "tag": "v9"})
+    assert (error["type"], "github_list_releases" in error["hint"]) == ("not_found", True)
+    error = await desk("github_upload_release_asset", repo=REPO, tag="v3", filename="x")
+    assert error["code"] == "one_content"
+    github.faults.add(Reset(after=True), path="repos/upload-release-asset")
+    error = await desk("github_upload_release_asset", repo=REPO, tag="v3", filename="once", text="x")
+    assert (error["code"], error["retryable"]) == ("outcome_unknown", False)
 
 
 async def test_runs_are_found_with_what_failed_and_its_log(desk, github):

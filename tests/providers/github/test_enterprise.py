@@ -2,7 +2,7 @@
 
 import pytest
 
-from connectors.providers.github.settings import GitHubSettings
+from connectors.providers.github.settings import GitHubSettings, uploads_of
 from connectors.services import connection_check
 from tests.providers.github.conftest import REPO
 
@@ -19,6 +19,27 @@ from tests.providers.github.conftest import REPO
 )  # fmt: skip
 def test_the_address_where_people_sign_in_becomes_that_of_the_api(written, read):
     assert GitHubSettings(url=written).url == read
+
+
+@pytest.mark.parametrize(
+    ("api", "uploads"),
+    [("https://api.github.com", "https://uploads.github.com"),
+     ("https://api.acme.ghe.com", "https://uploads.acme.ghe.com"),
+     ("https://ghe.example.com/api/v3", "https://ghe.example.com/api/uploads"),
+     ("https://api.example.com", "https://api.example.com")],
+    ids=range(4),
+)  # fmt: skip
+def test_files_go_to_the_host_that_belongs_to_the_api(api, uploads):
+    assert uploads_of(api) == uploads
+
+
+async def test_an_enterprise_server_takes_files_beside_its_api(open_desk, github):
+    desk = await open_desk(url=f"{github.url}/api/v3")
+    github.make_release(REPO, "v1")
+    file = {"repo": REPO, "tag": "v1", "filename": "notes.txt", "text": "new"}
+    assert (await desk("github_upload_release_asset", **file))["state"] == "uploaded"
+    sent = github.requests[-1]
+    assert (sent.base_url, sent.body) == (f"{github.url}/api/uploads", b"new")
 
 
 async def test_an_enterprise_server_is_tested_and_paged_and_its_limits_may_be_off(open_desk, github):

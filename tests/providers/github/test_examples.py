@@ -43,7 +43,10 @@ async def test_an_enterprise_server_is_asked_below_its_path_alone(open_desk, git
     desk = await open_desk(url=f"{github.url}/api/v3/")
     for tool, arguments in CALLS:
         assert "error" not in await desk(tool, **arguments), tool
-    assert {request.base_url for request in github.requests} == {f"{github.url}/api/v3"}
+    places = {"/api/v3", "/api/uploads"}
+    assert {request.base_url for request in github.requests} == {github.url + place for place in places}
+    [file] = [request for request in github.requests if request.base_url.endswith("/api/uploads")]
+    assert file.path.endswith("/assets")
 
 
 SEARCHES = ("github_search_repositories", "github_search_issues", "github_search_code")

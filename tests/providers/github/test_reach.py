@@ -101,6 +101,8 @@ async def test_tools_reach_no_other_repository(open_desk, github):
         "github_update_pull_request": {"pull_number": 1, "title": "x"},
         "github_merge_pull_request": {"pull_number": 1, "sha": "0" * 40},
         "github_search_code": {"query": "x"},
+        "github_create_release": {"tag": "v1"},
+        "github_upload_release_asset": {"tag": "v1", "filename": "x", "text": "x"},
         "github_search_issues": {"query": "x"},
     }
     for tool, arguments in calls.items():
