@@ -1,5 +1,6 @@
 """Queries of the usual objects, without SOQL: accounts, contacts, opportunities, cases, leads, activities."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -10,10 +11,11 @@ from connectors.errors import NotPermitted
 from connectors.kit.cursors import next_cursor, page_of, position_of
 from connectors.kit.tidy import untrusted
 from connectors.providers.salesforce import trim
-from connectors.providers.salesforce.paging import PagedBase, with_note
+from connectors.providers.salesforce.paging import PagedBase, ended, with_note
 from connectors.providers.salesforce.queries import containing, day, names, ordered, query_of, quoted
 from connectors.providers.salesforce.soql import condition
 from connectors.providers.salesforce.types import (
+    MAX_OFFSET,
     ActivityKind,
     Day,
     Few,
@@ -137,7 +139,7 @@ class ObjectQueries(PagedBase):
         self, ctx: Context, limit: Few = 10, kind: ActivityKind = "both",
         related_to: Annotated[OptionalId, Field(description="Id of what it is about.")] = "",
         owner: Annotated[Word, Field(description="Id or full name.")] = "",
-        where_clause: Where = "", cursor: Next = "",
+        where_clause: Where = "", fields: Paths = (), cursor: Next = "",
     ) -> ToolResult:  # fmt: skip
         """Tasks and events, the latest first."""
         link = "WhoId" if related_to and related_to.startswith(PEOPLE_PREFIXES) else "WhatId"
@@ -146,15 +148,17 @@ class ObjectQueries(PagedBase):
             own = _is("OwnerId" if owner.isalnum() and owner.startswith("005") else "Owner.Name", owner)
         conditions = [part for part in (_is(link, related_to), own, _own(where_clause)) if part]
         kinds = ["Task", "Event"] if kind == "both" else [kind.title()]
-        key = {"kind": kind, "where": conditions}
+        own_fields = ["Id", "ActivityDate", *names(fields)] if fields else []
+        key = {"kind": kind, "where": conditions, "fields": own_fields}
         offsets = position_of(ctx, "salesforce_query_activities", key, cursor) or [0] * len(kinds)
         found: list[tuple[str, int, dict[str, Any]]] = []
         instance = ""
         for place, name in enumerate(kinds):
             self.allowed.demand(name)
-            fields = await self._shown(ctx, name, TASK if name == "Task" else EVENT)
+            usual = TASK if name == "Task" else EVENT
+            wanted = list(dict.fromkeys(own_fields)) or await self._shown(ctx, name, usual)
             query = query_of(
-                name, fields, conditions, order_by="ActivityDate DESC NULLS LAST, Id", limit=limit + 1,
+                name, wanted, conditions, order_by="ActivityDate DESC NULLS LAST, Id", limit=limit + 1,
                 offset=offsets[place],
             )  # fmt: skip
             rows, instance = await self._rows(ctx, query)
@@ -163,12 +167,15 @@ class ObjectQueries(PagedBase):
         after = [
             offset + sum(place == n for _, place, _ in found[:limit]) for n, offset in enumerate(offsets)
         ]
-        position = after if len(found) > limit and max(after) <= 2000 else None
         items = [
             {"kind": kinds[place].lower(), **trim.record(row, instance, text_limit=1000)}
             for _, place, row in found[:limit]
         ]
-        return untrusted(page_of(items, next_cursor(ctx, "salesforce_query_activities", key, position)))
+        if len(found) <= limit:
+            return untrusted(page_of(items))
+        if max(after) > MAX_OFFSET:
+            return untrusted(ended(page_of(items)))
+        return untrusted(page_of(items, next_cursor(ctx, "salesforce_query_activities", key, after)))
 
     async def _listed(
         self, ctx: Context, tool: str, object: str, fields: Sequence[str], usual: Sequence[str],
@@ -179,7 +186,7 @@ class ObjectQueries(PagedBase):
         wanted = own if fields else await self._shown(ctx, object, usual)
         page, query = await self._page(
             ctx, tool, object, wanted, [part for part in conditions if part],
-            order_by=ordered(order_by) if order_by else NEWEST, limit=limit, cursor=cursor,
+            order_by=_settled(ordered(order_by)) if order_by else NEWEST, limit=limit, cursor=cursor,
         )  # fmt: skip
         return untrusted(with_note(page, query))
 
@@ -196,6 +203,11 @@ class ObjectQueries(PagedBase):
             except NotPermitted:
                 continue
         return shown
+
+
+def _settled(order: str) -> str:
+    """An order that leaves no two records alike: pages by offset would show some twice and others never."""
+    return order if re.search(r"(?i)\bId\b", order) else f"{order}, Id"
 
 
 def _is(field: str, value: str) -> str:

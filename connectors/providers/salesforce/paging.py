@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from connectors.calling import Context
-from connectors.errors import InvalidInput
 from connectors.kit.cursors import Page, next_cursor, page_of, position_of
+from connectors.kit.tables import as_table
+from connectors.kit.tidy import UNTRUSTED, untrusted
 from connectors.providers.salesforce import trim
 from connectors.providers.salesforce.base import SalesforceBase, part
 from connectors.providers.salesforce.queries import advice, nothing_found, query_of
 from connectors.providers.salesforce.types import MAX_OFFSET
+from connectors.results import ToolResult
 
 LEAST_BATCH: Final = 200  # Salesforce's batches have 200 to 2000 rows
 
@@ -37,11 +39,7 @@ class PagedBase(SalesforceBase):
         items = trim.records(rows[:limit], instance)
         following = offset + limit if len(rows) > limit else None
         if following is not None and following > MAX_OFFSET:
-            raise InvalidInput(
-                f"Only the first {MAX_OFFSET} rows can be paged through here.",
-                code="too_many_rows",
-                hint="Narrow the condition down, or page with salesforce_query, which has no such end.",
-            )
+            return ended(page_of(items)), whole
         return page_of(items, next_cursor(ctx, tool, {"q": whole}, following)), whole
 
     async def _rows(self, ctx: Context, query: str) -> tuple[list[dict[str, Any]], str]:
@@ -82,7 +80,24 @@ class PagedBase(SalesforceBase):
         return page_of(items, next_cursor(ctx, tool, key, position), found.get("totalSize"))
 
 
+def ended(page: Page) -> Page:
+    """The last page that OFFSET reaches of a list that goes on."""
+    hint = (
+        f"There are more, but only the first {MAX_OFFSET:,} rows can be paged through here: narrow the condition down, "
+        "or page with salesforce_query, which has no such end."
+    )
+    return {**page, "truncated": True, "hint": hint}  # type: ignore[typeddict-unknown-key]
+
+
 def with_note(page: Page, query: str) -> dict[str, Any]:
     """The page; where it is empty, with what may be wrong with the query."""
     note = nothing_found(query) if not page["count"] and page["next_cursor"] is None else ""
     return {**page, "hint": note} if note else dict(page)
+
+
+def told(page: Any, format: str) -> ToolResult:
+    """A page of strangers' texts, in the form that was asked for."""
+    if format == "json":
+        return untrusted(page)
+    table = as_table(page, format)
+    return ToolResult(table.structured, table.content, dict(UNTRUSTED))

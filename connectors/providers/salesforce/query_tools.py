@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput, NotPermitted
 from connectors.kit.cursors import page_of
-from connectors.kit.tables import Format, as_table
-from connectors.kit.tidy import UNTRUSTED, small, untrusted
+from connectors.kit.tables import Format
+from connectors.kit.tidy import small, untrusted
 from connectors.providers.salesforce import trim
-from connectors.providers.salesforce.paging import PagedBase, with_note
+from connectors.providers.salesforce.paging import PagedBase, told, with_note
 from connectors.providers.salesforce.queries import advice, aggregate, demand_query, names, ordered, query_of
 from connectors.providers.salesforce.soql import condition
 from connectors.providers.salesforce.types import MAX_ROWS, NAME, Next, ObjectName, Paths, Soql, Where
@@ -66,10 +66,7 @@ class QueryTools(PagedBase):
             ("queryAll" if include_deleted else "query", {"q": query}),
             limit=limit, cursor=cursor, advise=lambda said: advice(query, said),
         )  # fmt: skip
-        if format != "json":
-            table = as_table(page, format)
-            return ToolResult(table.structured, table.content, dict(UNTRUSTED))
-        return untrusted(with_note(page, query))
+        return told(with_note(page, query), format)
 
     @tool(
         title="Search all objects", hint="R", open_world=True, required=True, cache="S",
@@ -123,11 +120,11 @@ class QueryTools(PagedBase):
                 dict.fromkeys(["Id", *(names(one.fields) or NAMED.get(one.name.lower(), ("Name",)))])
             )
             await self._demand_paths(ctx, one.name, fields)
-            told: dict[str, Any] = {"name": one.name, "fields": fields, "limit": min(one.limit, limit)}
+            asked: dict[str, Any] = {"name": one.name, "fields": fields, "limit": min(one.limit, limit)}
             if one.where:
-                told["where"] = condition(one.where)
-                await self._demand_query(ctx, query_of(one.name, ["Id"], [told["where"]]))
-            sobjects.append(told)
+                asked["where"] = condition(one.where)
+                await self._demand_query(ctx, query_of(one.name, ["Id"], [asked["where"]]))
+            sobjects.append(asked)
         body = {"q": text, "in": in_fields, "sobjects": sobjects, "overallLimit": limit}
         answer, instance = await self._send(ctx, Request("POST", "parameterizedSearch", Kind.READ, json=body))
         return answer.json(), instance
@@ -152,6 +149,7 @@ class QueryTools(PagedBase):
             str, Field(max_length=300, description="A grouped field, or: COUNT(Id) DESC")
         ] = "",
         limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] = 200,
+        format: Format = "json",
     ) -> ToolResult:
         """Totals over an object's records, by group where asked."""
         groups = names(group_by)
@@ -166,7 +164,7 @@ class QueryTools(PagedBase):
         await self._demand_query(ctx, query)
         found, instance = await self._get(ctx, "query", {"q": query}, advise=lambda said: advice(query, said))
         if counts:
-            return untrusted(page_of([{"count": found["totalSize"]}]))
+            return told(page_of([{"count": found["totalSize"]}]), format)
         rows = trim.records(found["records"][:limit], instance)
         if len(found["records"]) > limit or not found.get("done", True):
             raise InvalidInput(
@@ -174,7 +172,7 @@ class QueryTools(PagedBase):
                 code="too_many_groups",
                 hint="Raise limit, or narrow the groups down with where or having.",
             )
-        return untrusted(page_of(rows))
+        return told(page_of(rows), format)
 
     @tool(title="Validate a query", hint="R", open_world=True, default_on=False)
     async def salesforce_validate_query(self, ctx: Context, query: Soql) -> dict[str, Any]:

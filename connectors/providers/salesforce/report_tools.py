@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput
 from connectors.kit.cursors import page_of, part_of
-from connectors.kit.tables import Format, as_table
-from connectors.kit.tidy import UNTRUSTED, small, untrusted, visible
+from connectors.kit.tables import Format
+from connectors.kit.tidy import small, untrusted, visible
 from connectors.providers.salesforce.base import part
-from connectors.providers.salesforce.paging import PagedBase
+from connectors.providers.salesforce.paging import PagedBase, told
 from connectors.providers.salesforce.queries import containing
 from connectors.providers.salesforce.report_rows import Facts, narrowed
 from connectors.providers.salesforce.types import MAX_ROWS, Few, Next, RecordId
@@ -111,10 +111,7 @@ def _shown(
     }  # fmt: skip
     if not all_told:
         page |= {"truncated": True, "hint": "Not all rows are shown: raise limit, or add filters."}
-    if format == "json":
-        return untrusted(page)
-    table = as_table(page, format)
-    return ToolResult(table.structured, table.content, dict(UNTRUSTED))
+    return told(page, format)
 
 
 def _advice(said: str, about: dict[str, Any] | None = None) -> str:

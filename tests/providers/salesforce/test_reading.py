@@ -1,5 +1,6 @@
 """The reading tools of Salesforce against its double."""
 
+from connectors.providers.salesforce import object_queries, paging
 from tests.doubles.salesforce import double as doubles
 
 
@@ -102,7 +103,27 @@ async def test_cases_and_activities_are_listed_with_what_they_are_about(org):
         ("task", "Call 2030-01-01", {"Name": "Acme"}),
     ]  # fmt: skip
     assert (await org.get("query_activities", owner="Ada Lovelace", kind="event"))["count"] == 1
+    [event] = (await org.get("query_activities", kind="event", fields=["Subject"]))["items"]
+    assert set(event) == {"kind", "Id", "ActivityDate", "Subject", "url"}
     assert (await org.get("query_activities", owner="Nobody"))["count"] == 0
+
+
+async def test_where_offset_ends_a_list_says_that_there_is_more(org, monkeypatch):
+    for module in (paging, object_queries):
+        monkeypatch.setattr(module, "MAX_OFFSET", 2)
+    for _ in range(5):
+        org.double.make("Contact", {"LastName": "Same"})
+        org.double.make("Task", {"Subject": "Same", "ActivityDate": "2030-01-01"})
+    for tool, arguments in (
+        ("query_contacts", {"order_by": "LastName"}),
+        ("query_activities", {"kind": "task"}),
+    ):
+        first = await org.get(tool, limit=2, **arguments)
+        rest = await org.get(tool, limit=2, cursor=first["next_cursor"], **arguments)
+        assert rest["count"] == 2 and rest["next_cursor"] is None and rest["truncated"]
+        assert "salesforce_query" in rest["hint"] and "truncated" not in first
+        ids = {row["Id"] for row in [*first["items"], *rest["items"]]}
+        assert len(ids) == 4  # also where all are alike in what they are ordered by
 
 
 async def test_words_are_searched_for_in_several_objects(org):
@@ -124,6 +145,14 @@ async def test_totals_by_group(org):
         group_by=["StageName"], where="Amount > 0", having="COUNT(Id) > 1", order_by="SUM(Amount) DESC",
     ))["items"]  # fmt: skip
     assert row == {"StageName": "Prospecting", "n": 2, "total": 2000.0}
+    table = await org.get(
+        "aggregate_query",
+        object="Opportunity",
+        aggregates=["COUNT(Id) n"],
+        group_by=["StageName"],
+        format="csv",
+    )
+    assert table["data"] == "StageName,n\nProspecting,2\n"
     counted = await org.get("aggregate_query", object="Account", aggregates=["COUNT()"])
     assert counted["items"] == [{"count": 2}]
     assert (await org.fail("aggregate_query", object="Account", aggregates=["Name, Phone"]))[
