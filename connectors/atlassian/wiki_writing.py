@@ -61,11 +61,10 @@ def _block(node: SyntaxTreeNode, marker: str) -> str:
 def _list(node: SyntaxTreeNode, marker: str) -> str:
     lines: list[str] = []
     for item in node.children:
-        first, *rest = item.children or [None]
-        if first is None or first.type in ("bullet_list", "ordered_list"):
-            words, rest = "", list(item.children)
-        else:
-            words = _block(first, marker)
+        rest = list(item.children)
+        words = ""
+        if rest and rest[0].type not in ("bullet_list", "ordered_list"):
+            words = _block(rest.pop(0), marker)
         lines.append(f"{marker} {words}".rstrip() if words else f"{marker} &nbsp;")
         lines += [_block(each, marker) for each in rest]
     return "\n".join(lines)
@@ -73,7 +72,8 @@ def _list(node: SyntaxTreeNode, marker: str) -> str:
 
 def _code(text: str, language: str) -> str:
     text = text.removesuffix("\n")
-    name = "code" if re.fullmatch(r"[\w+#.-]{1,30}", language) else "noformat"
+    language = language if re.fullmatch(r"[\w+#.-]{1,30}", language) else ""
+    name = "code" if language else "noformat"
     if f"{{{name}}}" in text:
         name = "noformat" if name == "code" else "code"
         text = text.replace(f"{{{name}}}", f"{{ {name}}}")  # nothing else keeps the block whole

@@ -26,7 +26,8 @@ State = Literal["active", "future", "closed"]
 class AgileTools(JiraBase):
     """Jira Software."""
 
-    @tool(title="List boards", hint="R", open_world=True, required=True, cache="M", tags=("jira:boards",),
+    @tool(title="List boards", hint="R", toolset="agile",
+          open_world=True, required=True, cache="M", tags=("jira:boards",),
           aliases=("get-agile-boards",))  # fmt: skip
     async def jira_get_boards(
         self,
@@ -94,7 +95,8 @@ class AgileTools(JiraBase):
             await self.demand_board(ctx, int(row["originBoardId"]))
         return row
 
-    @tool(title="Get a board's configuration", hint="R", open_world=True, cache="L", tags=("jira:boards",),
+    @tool(title="Get a board's configuration", hint="R", toolset="agile",
+          open_world=True, cache="L", tags=("jira:boards",),
           default_on=False)  # fmt: skip
     async def jira_get_board_configuration(self, ctx: Context, board_id: types.Number) -> ToolResult:
         """A board's columns with their statuses, its filter and its field of estimates."""
@@ -113,7 +115,8 @@ class AgileTools(JiraBase):
             )
         )  # fmt: skip
 
-    @tool(title="List a board's sprints", hint="R", open_world=True, required=True, cache="M", tags=("jira:sprints",),
+    @tool(title="List a board's sprints", hint="R", toolset="agile",
+          open_world=True, required=True, cache="M", tags=("jira:sprints",),
           aliases=("get-board-sprints",))  # fmt: skip
     async def jira_get_board_sprints(
         self,
@@ -148,6 +151,7 @@ class AgileTools(JiraBase):
     @tool(
         title="Get active sprints",
         hint="R",
+        toolset="agile",
         open_world=True,
         required=True,
         cache="M",
@@ -164,6 +168,7 @@ class AgileTools(JiraBase):
     @tool(
         title="Get a sprint's issues",
         hint="R",
+        toolset="agile",
         open_world=True,
         cache="S",
         tags=("jira:issues",),
@@ -193,7 +198,7 @@ class AgileTools(JiraBase):
         items = [self.told(row) for row in rows]
         return untrusted(page_of(items, next_cursor(ctx, "jira_get_sprint_issues", query, after)))
 
-    @tool(title="Add issues to a sprint", hint="I", toolset="write", open_world=True, required=True, default_on=False,
+    @tool(title="Add issues to a sprint", hint="I", toolset="agile", open_world=True, required=True, default_on=False,
           tags=("jira:issue:{issue_keys}", "jira:issues"))  # fmt: skip
     async def jira_add_to_sprint(
         self, ctx: Context, sprint_id: types.Number, issue_keys: Keys
@@ -214,7 +219,7 @@ class AgileTools(JiraBase):
             await self._send(ctx, request)
         return {"sprint_id": sprint_id, "issue_keys": keys}
 
-    @tool(title="Add an issue to the active sprint", hint="I", toolset="write", open_world=True, required=True,
+    @tool(title="Add an issue to the active sprint", hint="I", toolset="agile", open_world=True, required=True,
           tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
     async def jira_add_issue_to_active_sprint(
         self,
@@ -253,7 +258,7 @@ class AgileTools(JiraBase):
         own = [row for row in rows if (row.get("location") or {}).get("projectKey") == key]
         return [int(row["id"]) for row in own or rows]
 
-    @tool(title="Move issues to the backlog", hint="I", toolset="write", open_world=True, default_on=False,
+    @tool(title="Move issues to the backlog", hint="I", toolset="agile", open_world=True, default_on=False,
           tags=("jira:issue:{issue_keys}", "jira:issues"))  # fmt: skip
     async def jira_move_to_backlog(self, ctx: Context, issue_keys: Keys) -> types.Values:
         """Take issues out of their sprints."""

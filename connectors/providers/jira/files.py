@@ -36,7 +36,8 @@ OfIssue = Annotated[
 class FileTools(JiraBase):
     """Attachments as they are listed, read, put there and deleted."""
 
-    @tool(title="List attachments", hint="R", open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
+    @tool(title="List attachments", hint="R", toolset="attachments",
+          open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
           default_on=False)  # fmt: skip
     async def jira_list_attachments(
         self, ctx: Context, issue_key: types.IssueKey, limit: types.Limit = 25, cursor: Cursor = None
@@ -49,7 +50,8 @@ class FileTools(JiraBase):
         asked = {"issue_key": issue_key}
         return untrusted(part_of(ctx, "jira_list_attachments", asked, told, cursor, limit))
 
-    @tool(title="Get an attachment", hint="R", open_world=True, cache="S", tags=("jira:attachment:{attachment_id}",),
+    @tool(title="Get an attachment", hint="R", toolset="attachments",
+          open_world=True, cache="S", tags=("jira:attachment:{attachment_id}",),
           default_on=False)  # fmt: skip
     async def jira_get_attachment(
         self,
@@ -77,7 +79,7 @@ class FileTools(JiraBase):
             source=about["url"], about=known | small(key=issue_key),
         )  # fmt: skip
 
-    @tool(title="Attach a file", hint="W", toolset="write", open_world=True, required=True, default_on=False,
+    @tool(title="Attach a file", hint="W", toolset="attachments", open_world=True, required=True, default_on=False,
           tags=("jira:issue:{issue_key}",))  # fmt: skip
     async def jira_add_attachment(
         self,

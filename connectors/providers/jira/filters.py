@@ -29,7 +29,13 @@ class FilterTools(ProjectTools):
     """Filters, whose JQL goes into jira_search_issues."""
 
     @tool(
-        title="List filters", hint="R", open_world=True, cache="M", tags=("jira:filters",), default_on=False
+        title="List filters",
+        hint="R",
+        toolset="projects",
+        open_world=True,
+        cache="M",
+        tags=("jira:filters",),
+        default_on=False,
     )
     async def jira_list_filters(
         self,

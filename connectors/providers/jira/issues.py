@@ -19,7 +19,7 @@ _PARTS = {"comments": "comment", "links": "issuelinks", "attachments": "attachme
 class IssueTools(JiraBase):
     """Issues as they are."""
 
-    @tool(title="Get an issue", hint="R", open_world=True, required=True, cache="S",
+    @tool(title="Get an issue", hint="R", toolset="issues", open_world=True, required=True, cache="S",
           tags=("jira:issue:{issue_key}",), aliases=("get-jira-issue",))  # fmt: skip
     async def jira_get_issue(
         self,
@@ -80,7 +80,8 @@ class IssueTools(JiraBase):
                 told |= _last(name, [make(each, raw) for each in rows[-MOST_INCLUDED:]], len(rows))
         return told
 
-    @tool(title="Get many issues", hint="R", open_world=True, cache="S", tags=("jira:issue:{issue_keys}",),
+    @tool(title="Get many issues", hint="R", toolset="issues",
+          open_world=True, cache="S", tags=("jira:issue:{issue_keys}",),
           default_on=False)  # fmt: skip
     async def jira_get_issues_bulk(
         self,
@@ -100,7 +101,7 @@ class IssueTools(JiraBase):
         missing = [key for key in issue_keys if key not in found]
         return untrusted({"items": items, "count": len(items), **({"missing": missing} if missing else {})})
 
-    @tool(title="Summarize an issue", hint="R", open_world=True, required=True, cache="S",
+    @tool(title="Summarize an issue", hint="R", toolset="issues", open_world=True, required=True, cache="S",
           tags=("jira:issue:{issue_key}",), aliases=("summarize-jira-issue",))  # fmt: skip
     async def jira_summarize_issue(
         self, ctx: Context, issue_key: types.IssueKey
@@ -114,7 +115,8 @@ class IssueTools(JiraBase):
         told["changelog"] = told.get("changelog", [])[:10]
         return untrusted(told)
 
-    @tool(title="Get an issue's history", hint="R", open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
+    @tool(title="Get an issue's history", hint="R", toolset="issues",
+          open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
           default_on=False)  # fmt: skip
     async def jira_get_changelog(
         self,

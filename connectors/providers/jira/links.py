@@ -12,7 +12,7 @@ from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput, NotFound
 from connectors.kit.cursors import Page, page_of
 from connectors.kit.tidy import small, untrusted
-from connectors.providers.jira import trim, types
+from connectors.providers.jira import queries, trim, types
 from connectors.providers.jira.base import API, NO_ISSUE, JiraBase, hinting, issue_path
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
@@ -27,7 +27,7 @@ _CODE: Final = re.compile(r"^/([\w.-]+/[\w.-]+?)(?:\.git)?(?:/(.*))?$")
 class LinkTools(JiraBase):
     """Links between issues and to elsewhere."""
 
-    @tool(title="Link issues", hint="I", toolset="write", open_world=True, required=True, default_on=False,
+    @tool(title="Link issues", hint="I", toolset="links", open_world=True, required=True, default_on=False,
           tags=("jira:issue:{inward_issue}", "jira:issue:{outward_issue}"))  # fmt: skip
     async def jira_link_issues(
         self,
@@ -50,31 +50,41 @@ class LinkTools(JiraBase):
         return {"inward_issue": inward_issue, "outward_issue": outward_issue, "link_type": link_type}
 
     @tool(title="Unlink issues", hint="DI", toolset="delete", open_world=True, default_on=False,
-          tags=("jira:issue:{issue_key}",))  # fmt: skip
+          tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
     async def jira_unlink_issues(
         self,
         ctx: Context,
-        issue_key: types.IssueKey,
         link_id: Annotated[
             str, Field(pattern=r"^[0-9]{1,18}$", description="From jira_get_issue with links.")
         ],
+        issue_key: types.IssueKey | None = None,
     ) -> types.Values:
-        """Take away a link that an issue has to another."""
-        await self.demand_issue(ctx, issue_key)
-        with hinting(not_found=NO_ISSUE):
-            row = await self.read(ctx, issue_path(issue_key), fields="issuelinks")
-        links = (row.get("fields") or {}).get("issuelinks") or []
-        if not any(str(link.get("id")) == link_id for link in links):
+        """Take away a link between two issues; with issue_key, only one that this issue has."""
+        path = f"{API}/issueLink/{quote(link_id, safe='')}"
+        if issue_key:
+            await self.demand_issue(ctx, issue_key)
+        with hinting(not_found="jira_get_issue with include=['links'] lists an issue's links."):
+            row = await self.read(ctx, path)
+        keys = [str((row.get(side) or {}).get("key") or "") for side in ("inwardIssue", "outwardIssue")]
+        if issue_key and issue_key not in keys:
             raise NotFound(
                 f"{issue_key} has no link {link_id}.",
                 hint=f"jira_get_issue(issue_key='{issue_key}', include=['links']) lists its links.",
             )
-        path = f"{API}/issueLink/{quote(link_id, safe='')}"
+        if not issue_key:
+            for key in keys:
+                queries.demand_project(queries.project_of(key), self.allowed)
         await self._send(ctx, Request("DELETE", path, Kind.REPEATABLE))
-        return {"key": issue_key, "link_id": link_id}
+        return {"link_id": link_id, "issue_keys": keys}
 
     @tool(
-        title="List link types", hint="R", open_world=True, cache="L", tags=("jira:fields",), default_on=False
+        title="List link types",
+        hint="R",
+        toolset="links",
+        open_world=True,
+        cache="L",
+        tags=("jira:fields",),
+        default_on=False,
     )
     async def jira_get_link_types(self, ctx: Context) -> Annotated[ToolResult, Page]:
         """Types of links between issues, with how each end reads."""
@@ -89,7 +99,8 @@ class LinkTools(JiraBase):
             )
         )
 
-    @tool(title="Get links elsewhere", hint="R", open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
+    @tool(title="Get links elsewhere", hint="R", toolset="links",
+          open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
           default_on=False)  # fmt: skip
     async def jira_get_remote_links(
         self, ctx: Context, issue_key: types.IssueKey
@@ -102,7 +113,7 @@ class LinkTools(JiraBase):
         with hinting(not_found=NO_ISSUE):
             return list(await self.read(ctx, issue_path(key, "/remotelink")) or [])
 
-    @tool(title="Link a page elsewhere", hint="I", toolset="write", open_world=True, default_on=False,
+    @tool(title="Link a page elsewhere", hint="I", toolset="links", open_world=True, default_on=False,
           tags=("jira:issue:{issue_key}",))  # fmt: skip
     async def jira_add_remote_link(
         self,
@@ -120,7 +131,8 @@ class LinkTools(JiraBase):
             made = await self._json(ctx, Request("POST", path, Kind.REPEATABLE, json=body))
         return {"id": str(made["id"]), "key": issue_key, "url": url}
 
-    @tool(title="Find Confluence links", hint="R", open_world=True, required=True, cache="S", default_on=False,
+    @tool(title="Find Confluence links", hint="R", toolset="links",
+          open_world=True, required=True, cache="S", default_on=False,
           tags=("jira:issue:{issue_key}",), aliases=("extract-confluence-links",))  # fmt: skip
     async def jira_extract_confluence_links(
         self, ctx: Context, issue_key: types.IssueKey, include_git_urls: bool = True

@@ -24,7 +24,13 @@ class PeopleTools(JiraBase):
     """Watchers, worklogs, users."""
 
     @tool(
-        title="Search people", hint="R", open_world=True, cache="M", tags=("jira:people",), default_on=False
+        title="Search people",
+        hint="R",
+        toolset="users",
+        open_world=True,
+        cache="M",
+        tags=("jira:people",),
+        default_on=False,
     )
     async def jira_search_users(
         self,
@@ -59,7 +65,7 @@ class PeopleTools(JiraBase):
         more = next_cursor(ctx, "jira_search_users", listed, after)
         return untrusted(page_of(pick_each(items, fields), more))
 
-    @tool(title="Get watchers", hint="R", open_world=True, required=True, cache="S", default_on=False,
+    @tool(title="Get watchers", hint="R", toolset="users", open_world=True, required=True, cache="S", default_on=False,
           tags=("jira:issue:{issue_key}",))  # fmt: skip
     async def jira_get_watchers(self, ctx: Context, issue_key: types.IssueKey) -> Annotated[ToolResult, Page]:
         """Who watches an issue."""
@@ -69,7 +75,7 @@ class PeopleTools(JiraBase):
         items: list[dict[str, Any]] = [*people(told.get("watchers"))]
         return untrusted(page_of(items, total=told.get("watchCount")))
 
-    @tool(title="Add a watcher", hint="I", toolset="write", open_world=True, required=True, default_on=False,
+    @tool(title="Add a watcher", hint="I", toolset="users", open_world=True, required=True, default_on=False,
           tags=("jira:issue:{issue_key}",))  # fmt: skip
     async def jira_add_watcher(
         self, ctx: Context, issue_key: types.IssueKey, account_id: types.Who = "me"
@@ -103,7 +109,8 @@ class PeopleTools(JiraBase):
             )
         return account
 
-    @tool(title="Get logged work", hint="R", open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
+    @tool(title="Get logged work", hint="R", toolset="worklog",
+          open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
           default_on=False)  # fmt: skip
     async def jira_get_worklogs(
         self,
@@ -123,7 +130,7 @@ class PeopleTools(JiraBase):
         asked = {"issue_key": issue_key, "fields": fields, "raw": raw}
         return untrusted(part_of(ctx, "jira_get_worklogs", asked, items, cursor, limit))
 
-    @tool(title="Log work", hint="W", toolset="write", open_world=True, default_on=False,
+    @tool(title="Log work", hint="W", toolset="worklog", open_world=True, default_on=False,
           tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
     async def jira_add_worklog(
         self,

@@ -52,7 +52,8 @@ _STOP: Final = frozenset(
 class PlanningTools(AgileTools):
     """Answers from a sprint's and a project's history."""
 
-    @tool(title="Daily standup", hint="R", open_world=True, required=True, cache="S", tags=("jira:issues",),
+    @tool(title="Daily standup", hint="R", toolset="agile",
+          open_world=True, required=True, cache="S", tags=("jira:issues",),
           default_on=False, aliases=("get-daily-standup-summary",))  # fmt: skip
     async def jira_get_daily_standup_summary(
         self, ctx: Context, board_id: types.Number, hours: Annotated[int, Field(ge=1, le=168)] = 24
@@ -91,7 +92,8 @@ class PlanningTools(AgileTools):
             )
         )  # fmt: skip
 
-    @tool(title="Who could take an issue", hint="R", open_world=True, required=True, cache="M", default_on=False,
+    @tool(title="Who could take an issue", hint="R", toolset="agile",
+          open_world=True, required=True, cache="M", default_on=False,
           tags=("jira:issue:{issue_key}",), aliases=("get-task-assignment-recommendations",))  # fmt: skip
     async def jira_get_task_assignment_recommendations(
         self, ctx: Context, issue_key: types.IssueKey, limit: Annotated[int, Field(ge=1, le=10)] = 3
@@ -118,7 +120,8 @@ class PlanningTools(AgileTools):
             })  # fmt: skip
         return untrusted({"key": issue_key, "items": items, "count": len(items), "looked_at": len(past)})
 
-    @tool(title="Estimate story points", hint="R", open_world=True, required=True, cache="M", default_on=False,
+    @tool(title="Estimate story points", hint="R", toolset="agile",
+          open_world=True, required=True, cache="M", default_on=False,
           tags=("jira:issue:{issue_key}",), aliases=("estimate-story-points",))  # fmt: skip
     async def jira_estimate_story_points(self, ctx: Context, issue_key: types.IssueKey) -> ToolResult:
         """Story points of similar finished issues: their median, their range, and which they were."""

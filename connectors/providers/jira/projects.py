@@ -19,7 +19,15 @@ AT_ONCE = 50  # what createmeta gives per request
 class ProjectTools(JiraBase):
     """Projects, issue types, fields."""
 
-    @tool(title="List projects", hint="R", open_world=True, required=True, cache="L", tags=("jira:projects",))
+    @tool(
+        title="List projects",
+        hint="R",
+        toolset="projects",
+        open_world=True,
+        required=True,
+        cache="L",
+        tags=("jira:projects",),
+    )
     async def jira_get_projects(
         self,
         ctx: Context,
@@ -43,7 +51,13 @@ class ProjectTools(JiraBase):
         return untrusted(page_of(items, more, told.get("total")))
 
     @tool(
-        title="Get a project", hint="R", open_world=True, cache="L", tags=("jira:projects",), default_on=False
+        title="Get a project",
+        hint="R",
+        toolset="projects",
+        open_world=True,
+        cache="L",
+        tags=("jira:projects",),
+        default_on=False,
     )
     async def jira_get_project(
         self, ctx: Context, project_key: types.ProjectKey = None, fields: types.Only = None
@@ -63,7 +77,7 @@ class ProjectTools(JiraBase):
             self.project_key(str(row.get("key")))
         return row
 
-    @tool(title="Get a project's issue types", hint="R", open_world=True, required=True, cache="L",
+    @tool(title="Get a project's issue types", hint="R", toolset="projects", open_world=True, required=True, cache="L",
           tags=("jira:projects",), default_on=False)  # fmt: skip
     async def jira_get_project_issue_types(
         self, ctx: Context, project_key: types.ProjectKey = None
@@ -73,7 +87,13 @@ class ProjectTools(JiraBase):
         return untrusted(page_of([trim.issue_type(each) for each in row.get("issueTypes") or []]))
 
     @tool(
-        title="Get issue types", hint="R", open_world=True, required=True, cache="L", tags=("jira:projects",)
+        title="Get issue types",
+        hint="R",
+        toolset="projects",
+        open_world=True,
+        required=True,
+        cache="L",
+        tags=("jira:projects",),
     )
     async def jira_get_issue_types(
         self, ctx: Context, project_key: types.ProjectKey = None, fields: types.Only = None
@@ -82,7 +102,7 @@ class ProjectTools(JiraBase):
         told = [trim.issue_type(row) for row in await self.creatable(ctx, project_key)]
         return untrusted(page_of(pick_each(told, fields)))
 
-    @tool(title="Get creatable issue types", hint="R", open_world=True, required=True, cache="L",
+    @tool(title="Get creatable issue types", hint="R", toolset="projects", open_world=True, required=True, cache="L",
           tags=("jira:projects",), default_on=False)  # fmt: skip
     async def jira_get_creatable_issue_types(
         self, ctx: Context, project_key: types.ProjectKey = None
@@ -116,6 +136,7 @@ class ProjectTools(JiraBase):
     @tool(
         title="Get fields for creation",
         hint="R",
+        toolset="projects",
         open_world=True,
         required=True,
         cache="L",
@@ -136,7 +157,8 @@ class ProjectTools(JiraBase):
         told = sorted(made, key=lambda row: not row.get("required"))
         return untrusted(page_of(pick_each(told, fields)))
 
-    @tool(title="Check story points", hint="R", open_world=True, required=True, cache="L", tags=("jira:projects",),
+    @tool(title="Check story points", hint="R", toolset="projects",
+          open_world=True, required=True, cache="L", tags=("jira:projects",),
           default_on=False)  # fmt: skip
     async def jira_check_story_points_requirement(
         self, ctx: Context, project_key: types.ProjectKey = None, issue_type: str = "Story"
@@ -166,7 +188,15 @@ class ProjectTools(JiraBase):
             }
         return told
 
-    @tool(title="List fields", hint="R", open_world=True, cache="L", tags=("jira:fields",), default_on=False)
+    @tool(
+        title="List fields",
+        hint="R",
+        toolset="projects",
+        open_world=True,
+        cache="L",
+        tags=("jira:fields",),
+        default_on=False,
+    )
     async def jira_list_fields(
         self,
         ctx: Context,

@@ -23,7 +23,13 @@ class ReleaseTools(ProjectTools):
     """Versions and components."""
 
     @tool(
-        title="List versions", hint="R", open_world=True, cache="L", tags=("jira:projects",), default_on=False
+        title="List versions",
+        hint="R",
+        toolset="projects",
+        open_world=True,
+        cache="L",
+        tags=("jira:projects",),
+        default_on=False,
     )
     async def jira_list_versions(
         self,
@@ -41,7 +47,7 @@ class ReleaseTools(ProjectTools):
         asked = {"project_key": key, "state": state}
         return untrusted(part_of(ctx, "jira_list_versions", asked, told, cursor, limit))
 
-    @tool(title="Create a version", hint="W", toolset="write", open_world=True, default_on=False,
+    @tool(title="Create a version", hint="W", toolset="projects", open_world=True, default_on=False,
           tags=("jira:projects",))  # fmt: skip
     async def jira_create_version(
         self,
@@ -71,6 +77,7 @@ class ReleaseTools(ProjectTools):
     @tool(
         title="List components",
         hint="R",
+        toolset="projects",
         open_world=True,
         cache="L",
         tags=("jira:projects",),

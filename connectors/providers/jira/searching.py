@@ -20,7 +20,15 @@ NEWEST = "updated DESC"
 class SearchTools(JiraBase):
     """Search, counted and built."""
 
-    @tool(title="Search issues", hint="R", open_world=True, required=True, cache="S", tags=("jira:issues",))
+    @tool(
+        title="Search issues",
+        hint="R",
+        toolset="issues",
+        open_world=True,
+        required=True,
+        cache="S",
+        tags=("jira:issues",),
+    )
     async def jira_search_issues(
         self,
         ctx: Context,
@@ -55,7 +63,15 @@ class SearchTools(JiraBase):
         shown = {name for row in items for name in row}
         return untrusted({**page, "names": {id: name for id, name in found.names.items() if id in shown}})
 
-    @tool(title="Count issues", hint="R", open_world=True, cache="S", tags=("jira:issues",), default_on=False)
+    @tool(
+        title="Count issues",
+        hint="R",
+        toolset="issues",
+        open_world=True,
+        cache="S",
+        tags=("jira:issues",),
+        default_on=False,
+    )
     async def jira_count_issues(self, ctx: Context, jql: Jql) -> dict[str, int]:
         """About how many issues a JQL query finds."""
         condition, _ = queries.split(jql)
@@ -64,7 +80,8 @@ class SearchTools(JiraBase):
             told = await self.ask(ctx, f"{API}/search/approximate-count", body)
         return {"count": int(told["count"])}
 
-    @tool(title="My issues", hint="R", open_world=True, required=True, cache="S", tags=("jira:issues",),
+    @tool(title="My issues", hint="R", toolset="issues",
+          open_world=True, required=True, cache="S", tags=("jira:issues",),
           aliases=("get-my-assigned-issues",))  # fmt: skip
     async def jira_get_my_issues(
         self,
@@ -84,7 +101,7 @@ class SearchTools(JiraBase):
         more = next_cursor(ctx, "jira_get_my_issues", query, found.after)
         return untrusted(page_of([self.told(row) for row in found.rows], more, found.total))
 
-    @tool(title="Build a query", hint="R", open_world=True, required=True)
+    @tool(title="Build a query", hint="R", toolset="issues", open_world=True, required=True)
     async def jira_build_jql(
         self,
         ctx: Context,
@@ -137,7 +154,7 @@ class SearchTools(JiraBase):
         told = await self.ask(ctx, path, {"queries": [jql]})
         return [str(text) for text in told["queries"][0].get("errors") or []]
 
-    @tool(title="Check a query", hint="R", open_world=True, default_on=False)
+    @tool(title="Check a query", hint="R", toolset="issues", open_world=True, default_on=False)
     async def jira_validate_jql(self, ctx: Context, jql: Jql) -> types.Values:
         """Whether Jira can read a JQL query, and what is wrong with it."""
         queries.split(jql)

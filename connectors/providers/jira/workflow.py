@@ -22,7 +22,12 @@ class WorkflowTools(JiraBase):
     """Steps of the workflow, and comments."""
 
     @tool(
-        title="Get transitions", hint="R", open_world=True, required=True, aliases=("get-jira-transitions",)
+        title="Get transitions",
+        hint="R",
+        toolset="issues",
+        open_world=True,
+        required=True,
+        aliases=("get-jira-transitions",),
     )
     async def jira_get_transitions(
         self, ctx: Context, issue_key: types.IssueKey, fields: types.Only = None
@@ -37,7 +42,7 @@ class WorkflowTools(JiraBase):
             told = await self.read(ctx, issue_path(key, "/transitions"), expand="transitions.fields")
         return list(told.get("transitions") or [])
 
-    @tool(title="Move an issue", hint="D", toolset="write", open_world=True, required=True,
+    @tool(title="Move an issue", hint="D", toolset="issues", open_world=True, required=True,
           tags=("jira:issue:{issue_key}", "jira:issues"), aliases=("transition-jira-issue",))  # fmt: skip
     async def jira_transition_issue(
         self,
@@ -110,6 +115,7 @@ class WorkflowTools(JiraBase):
     @tool(
         title="Get comments",
         hint="R",
+        toolset="comments",
         open_world=True,
         required=True,
         cache="S",
@@ -140,7 +146,7 @@ class WorkflowTools(JiraBase):
         items = pick_each([self.comment(row, raw) for row in rows], fields)
         return untrusted(page_of(items, more, told.get("total")))
 
-    @tool(title="Comment an issue", hint="W", toolset="write", open_world=True, required=True,
+    @tool(title="Comment an issue", hint="W", toolset="comments", open_world=True, required=True,
           tags=("jira:issue:{issue_key}", "jira:issues"), aliases=("comment-jira-issue",))  # fmt: skip
     async def jira_add_comment(
         self,
@@ -166,7 +172,7 @@ class WorkflowTools(JiraBase):
         page = f"{trim.browse(self.site.url, issue_key)}?focusedCommentId={made['id']}"
         return {"id": str(made["id"]), "key": issue_key, "url": page}
 
-    @tool(title="Change a comment", hint="I", toolset="write", open_world=True, default_on=False,
+    @tool(title="Change a comment", hint="I", toolset="comments", open_world=True, default_on=False,
           tags=("jira:issue:{issue_key}",))  # fmt: skip
     async def jira_update_comment(
         self,

@@ -33,6 +33,8 @@ class NewIssue(types.BaseModel):
     assignee: str | None = None
     labels: list[str] | None = None
     parent: types.IssueKey | None = None
+    story_points: float | None = None
+    components: list[str] | None = None
     additional_fields: dict[str, Any] | None = None
     format: Format = "markdown"
 
@@ -40,7 +42,7 @@ class NewIssue(types.BaseModel):
 class WriteTools(JiraBase):
     """Issues made and changed."""
 
-    @tool(title="Create an issue", hint="W", toolset="write", open_world=True, required=True, tags=("jira:issues",),
+    @tool(title="Create an issue", hint="W", toolset="issues", open_world=True, required=True, tags=("jira:issues",),
           aliases=("create-jira-issue",))  # fmt: skip
     async def jira_create_issue(
         self,
@@ -132,7 +134,7 @@ class WriteTools(JiraBase):
         failed = [_failed(row) for row in told.get("errors") or []]
         return {"items": items, "count": len(items)} | ({"failed": failed} if failed else {})
 
-    @tool(title="Update an issue", hint="I", toolset="write", open_world=True, required=True,
+    @tool(title="Update an issue", hint="I", toolset="issues", open_world=True, required=True,
           tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
     async def jira_update_issue(
         self,
@@ -163,7 +165,7 @@ class WriteTools(JiraBase):
             await self._send(ctx, request)
         return self.named(issue_key)
 
-    @tool(title="Assign an issue", hint="I", toolset="write", open_world=True, required=True,
+    @tool(title="Assign an issue", hint="I", toolset="issues", open_world=True, required=True,
           tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
     async def jira_assign_issue(
         self,

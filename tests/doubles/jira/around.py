@@ -189,6 +189,15 @@ class Around(Issues):
             self.links[self.fresh_id()] = made
         return Answer(201)
 
+    @route("GET", "/rest/api/3/issueLink/{linkId}", scopes=READ)
+    def get_link(self, request: Request) -> Any:
+        id, base = request.parameters["linkId"], request.base_url
+        if (link := self.links.get(id)) is None:
+            raise refuse(404, f"No issue link with id '{id}' exists.")
+        issues = {f"{side}Issue": self.short(base, self.issues[link[side]]) for side in ("inward", "outward")}
+        place = f"{base}/rest/api/3/issueLink/{id}"
+        return {"id": id, "self": place, "type": records.link_type(base, link["type"]), **issues}
+
     @route("DELETE", "/rest/api/3/issueLink/{linkId}", scopes=WRITE)
     def unlink(self, request: Request) -> Answer:
         if self.links.pop(request.parameters["linkId"], None) is None:

@@ -14,6 +14,12 @@ async def test_issues_are_linked_and_unlinked(call, jira):
     assert jira.links == {}
     error = await call("jira_unlink_issues", issue_key="PROJ-1", link_id=links[0]["id"])
     assert (error["type"], "links" in error["hint"]) == ("not_found", True)
+    await call("jira_link_issues", inward_issue="PROJ-1", outward_issue="PROJ-2", link_type="Blocks")
+    id = next(iter(jira.links))
+    error = await call("jira_unlink_issues", issue_key="PROJ-3", link_id=id)
+    assert (error["type"], list(jira.links)) == ("not_found", [id]), "it is no link of this issue"
+    assert (await call("jira_unlink_issues", link_id=id))["issue_keys"] == ["PROJ-1", "PROJ-2"]
+    assert jira.links == {}
     error = await call("jira_link_issues", inward_issue="PROJ-1", outward_issue="PROJ-2", link_type="Loves")
     assert "jira_get_link_types" in error["hint"]
     assert "Blocks" in {row["name"] for row in (await call("jira_get_link_types"))["items"]}
@@ -41,6 +47,8 @@ async def test_links_beyond_the_projects_are_refused(desk, jira):
         assert (await fenced(tool, **arguments))["code"] == "project_not_allowed", tool
     error = await fenced("jira_unlink_issues", issue_key="PROJ-1", link_id=id)
     assert error["type"] == "not_found", "a link of other issues is not reached by its number"
+    assert (await fenced("jira_unlink_issues", link_id=id))["code"] == "project_not_allowed"
+    assert list(jira.links) == [id]
     links = (await fenced("jira_get_issue", issue_key="PROJ-2", include=["links"])).get("links")
     assert not links, "what lies beyond the list is not told by a link"
 

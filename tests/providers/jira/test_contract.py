@@ -51,7 +51,7 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("jira_delete_comment", {"issue_key": "PROJ-4", "comment_id": "?jira_add_comment"}, {"deleteComment"}),
     ("jira_get_link_types", {}, {"getIssueLinkTypes"}),
     ("jira_link_issues", {"inward_issue": "PROJ-4", "outward_issue": "PROJ-5"}, {"linkIssues"}),
-    ("jira_unlink_issues", {"issue_key": "PROJ-4", "link_id": "?link"}, {"getIssue", "deleteIssueLink"}),
+    ("jira_unlink_issues", {"issue_key": "PROJ-4", "link_id": "?link"}, {"getIssueLink", "deleteIssueLink"}),
     (
         "jira_add_remote_link", {"issue_key": "PROJ-4", "url": "https://x.example", "title": "X"},
         {"createOrUpdateRemoteIssueLink"},
