@@ -2,6 +2,8 @@
 
 import base64
 
+from common.db import in_db
+from connectors.artifacts import artifact_save
 from connectors.providers.salesforce.report_rows import Facts
 from tests.doubles.faults import Reset
 
@@ -147,6 +149,20 @@ async def test_a_file_is_put_at_a_record_by_its_content(org):
     assert path["code"] == "bad_base64" and "not its path" in path["hint"]
     nowhere = await org.fail("upload_file", record_id="001000000000999AAA", filename="x", text="a")
     assert nowhere["type"] == "not_found"
+
+
+async def test_a_file_that_a_tool_made_is_put_at_a_record_of_the_same_tenant_alone(org, org_with):
+    acme, other = id_of(org, "Account", "Acme"), await org_with()
+    saved = await in_db(
+        lambda: artifact_save(
+            tenant_id=org.connection.tenant_id, connection_id=org.connection.pk, principal_id=None, name="a.csv",
+            mime_type="text/csv", data=b"a,b",
+        )
+    )  # fmt: skip
+    asked = {"record_id": acme, "filename": "a.csv", "file_uri": f"portico://files/{saved.pk}"}
+    assert (await org.get("upload_file", **asked))["size"] == 3
+    assert (await other.fail("upload_file", **asked))["type"] == "not_found"
+    assert len(org.double.rows["ContentVersion"]) == 1
 
 
 async def test_a_file_whose_answer_is_lost_is_not_sent_again(org):
