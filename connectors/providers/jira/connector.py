@@ -1,4 +1,4 @@
-"""Jira Cloud as a connector: its tools, its test, its prompts and resources."""
+"""Jira as a connector: its tools, its test, its prompts and resources."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -42,11 +42,11 @@ class Jira(
     SearchTools, IssueTools, WriteTools, WorkflowTools, LinkTools, PeopleTools, FileTools, ReleaseTools,
     FilterTools, PlanningTools, SprintTools,
 ):  # fmt: skip
-    """Jira Cloud."""
+    """Jira Cloud and Jira Data Center."""
 
     slug = "jira"
     title = "Jira"
-    description = "Issues, boards and sprints of Jira Cloud."
+    description = "Issues, boards and sprints of Jira, Cloud or Data Center."
     icon: ClassVar[str] = "task_alt"
     instructions = (
         "Find issues with jira_search_issues (JQL). Before creating, jira_get_issue_types and "

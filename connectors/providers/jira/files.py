@@ -103,7 +103,7 @@ class FileTools(JiraBase):
         )  # fmt: skip
         with hinting(not_found=f"{NO_ISSUE} The account may lack the right to attach files."):
             made = await self._json(ctx, request)
-        row = next(iter(made or []), {})
+        row: dict[str, Any] = next(iter(made or []), {})
         told = self._told(row)
         return small(
             id=told.get("id"), key=issue_key, name=told.get("name") or name, size=len(data), url=told["url"]
