@@ -7,7 +7,7 @@ Jira: ``{"errorMessages": [...], "errors": {field: message}}``; Confluence v2: `
 from typing import Any
 
 from connectors.errors import AuthenticationFailed, ConnectorError, NotPermitted
-from connectors.upstream.answers import Answer, error_of
+from connectors.upstream.answers import Answer, error_of, masked
 
 _SCOPE = "scope does not match"
 
@@ -32,7 +32,8 @@ def explain(answer: Answer) -> str:
         said.append(str(told["message"]))
     if reason := answer.headers.get("ratelimit-reason"):
         said.append(f"({reason})")
-    return " ".join(part for part in said if part) or answer.excerpt()
+    words = " ".join(part for part in said if part)
+    return masked(words, answer.secrets) or answer.excerpt()  # a system may quote what it was sent
 
 
 def fields_of(answer: Answer) -> dict[str, str]:

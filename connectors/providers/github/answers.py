@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 
 from connectors.errors import Conflict, ConnectorError, NotFound, NotPermitted
-from connectors.upstream.answers import Answer
+from connectors.upstream.answers import Answer, masked
 
 JSON: Final = "application/vnd.github+json"
 RAW: Final = "application/vnd.github.raw+json"
@@ -27,7 +27,8 @@ def explained(answer: Answer) -> str:
         return answer.excerpt()
     errors = said.get("errors")
     more = [_field(one) for one in errors] if isinstance(errors, list) else []
-    return ". ".join([said["message"].strip().rstrip("."), *filter(None, more)])
+    words = ". ".join([said["message"].strip().rstrip("."), *filter(None, more)])
+    return masked(words, answer.secrets)  # an echo of the credential must not reach whoever reads this
 
 
 def _field(error: Any) -> str:

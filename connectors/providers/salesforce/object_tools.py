@@ -11,6 +11,7 @@ from connectors.kit.cursors import next_cursor, page_of, position_of
 from connectors.kit.tidy import small
 from connectors.providers.salesforce import trim
 from connectors.providers.salesforce.base import SalesforceBase, part
+from connectors.providers.salesforce.base import record_id as id_of
 from connectors.providers.salesforce.credentials import SOAP_ENDS
 from connectors.providers.salesforce.types import Next, ObjectName, OptionalId
 
@@ -72,7 +73,7 @@ class ObjectTools(SalesforceBase):
         found, instance = await self._get(ctx, f"sobjects/{part(sobject_type)}/describe")
         values: dict[str, Any] = {}
         if record_id:
-            row, instance = await self._get(ctx, f"sobjects/{part(sobject_type)}/{part(record_id)}")
+            row, instance = await self._get(ctx, f"sobjects/{part(sobject_type)}/{part(id_of(record_id))}")
             values = trim.record(row, instance)
         fields = [
             _field(field, values.get(field["name"]), picklists=include_picklists)
