@@ -187,15 +187,19 @@ def _arguments(tools: Iterable[ToolSpec]) -> str:
             )
             meanings.setdefault(name, {}).setdefault(meaning, []).append(spec.name)
     rows = [
-        (f"`{name}`", kind, f"{words} {_whose(whose) if len(of) > 1 else ''}")
+        (f"`{name}`", kind, f"{words} {_whose(whose, of) if len(of) > 1 else ''}")
         for name, of in sorted(meanings.items())
-        for (kind, words), whose in of.items()
+        for (kind, words), whose in sorted(of.items(), key=lambda item: len(item[1]))
         if words or kind not in ("text", "yes or no")  # the name says it all
     ]
-    return f"## Arguments\n\n{_table(('Name', 'Value', 'Meaning'), rows)}" if rows else ""
+    before = "What the names alone do not say."
+    return f"## Arguments\n\n{before}\n\n{_table(('Name', 'Value', 'Meaning'), rows)}" if rows else ""
 
 
-def _whose(tools: list[str]) -> str:
+def _whose(tools: list[str], of: Mapping[Any, list[str]]) -> str:
+    """The tools where a name has this meaning; what it mostly means needs no list."""
+    if len(tools) > 3 and sum(len(tools) <= len(others) for others in of.values()) == 1:
+        return "(else)"
     shown = ", ".join(f"`{name}`" for name in tools[:6])
     return f"({shown} and {len(tools) - 6} more)" if len(tools) > 6 else f"({shown})"
 
