@@ -1,10 +1,11 @@
 """Which repositories there are."""
 
-from typing import Annotated, Any, Literal
+import asyncio
+from typing import Annotated, Any, Final, Literal
 
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput
-from connectors.kit.cursors import Cursor, Page, page_of
+from connectors.kit.cursors import Cursor, Page, next_cursor, page_of, position_of
 from connectors.kit.fields import Fields, pick, pick_each
 from connectors.kit.tidy import untrusted
 from connectors.providers.github import trim
@@ -13,6 +14,13 @@ from connectors.providers.github.scope import login_of
 from connectors.providers.github.types import Limit, Repo
 
 _RESULT = ("repo", "url")
+_LIST: Final = "github_list_repositories"
+_UNSEEN: Final = frozenset({404, 451})
+MOST_ASKED: Final = 25  # repositories of an allow-list that one call asks for
+_SORTED: Final = {
+    "created": ("created_at", True), "updated": ("updated_at", True), "pushed": ("pushed_at", True),
+    "full_name": ("full_name", False),
+}  # fmt: skip
 
 
 class RepositoryTools(AccountTools):
@@ -41,6 +49,8 @@ class RepositoryTools(AccountTools):
         """Repositories of this credential, of a user or of an organisation."""
         if username and org:
             raise InvalidInput("Name a user or an organisation, not both.", code="bad_arguments")
+        if not (username or org or self.scope.owners or await self.is_app(ctx)) and self.scope.repositories:
+            return await self._allowed(ctx, sort, limit, cursor, fields)
         # Without a direction names ascend and times descend.
         params: dict[str, Any] = {"sort": sort}
         rows_in = ""
@@ -57,6 +67,26 @@ class RepositoryTools(AccountTools):
         )
         seen = [row for row in rows if self.scope.has(str(row.get("full_name", "")))]
         items = pick_each([trim.repository(row) for row in seen], fields, always=_RESULT)
+        return untrusted(page_of(items, following))
+
+    async def _allowed(
+        self, ctx: Context, sort: str, limit: int, cursor: str | None, fields: list[str] | None
+    ) -> ToolResult:
+        """The repositories that the allow-list names: among all of an account they may be few and far between."""
+        query = {"sort": sort, "allowed": sorted(self.scope.repositories)}
+        start = position_of(ctx, _LIST, query, cursor) or 0
+        if not isinstance(start, int) or start < 0:
+            raise InvalidInput("This cursor is of no use any more.", code="bad_cursor")
+        end = start + min(limit, MOST_ASKED)
+        asked = [
+            self.ask(ctx, self.scope.demand(name), accept=_UNSEEN) for name in query["allowed"][start:end]
+        ]
+        told = [answer.json() for answer in await asyncio.gather(*asked) if answer.ok]
+        rows = [row for row in told if isinstance(row, dict) and self.scope.has(str(row.get("full_name")))]
+        key, newest = _SORTED[sort]
+        rows.sort(key=lambda row: str(row.get(key) or "").lower(), reverse=newest)
+        following = next_cursor(ctx, _LIST, query, end if end < len(query["allowed"]) else None)
+        items = pick_each([trim.repository(row) for row in rows], fields, always=_RESULT)
         return untrusted(page_of(items, following))
 
     @tool(

@@ -113,6 +113,19 @@ async def test_tools_reach_no_other_repository(open_desk, github):
     assert [row["repo"] for row in (await desk("github_list_repositories"))["items"]] == [REPO]
 
 
+async def test_an_allow_list_of_names_is_listed_by_name_and_in_pages(open_desk, github):
+    for number in range(30):
+        github.make_repo("octo", f"tool-{number:02}", private=False)
+    names = [REPO, "octo/gone", *(f"octo/tool-{number:02}" for number in range(30))]
+    desk = await open_desk(repositories=names)
+    first = await desk("github_list_repositories", sort="full_name", limit=30)
+    second = await desk("github_list_repositories", sort="full_name", limit=30, cursor=first["next_cursor"])
+    found = [row["repo"] for row in first["items"] + second["items"]]
+    assert found == sorted(set(names) - {"octo/gone"})
+    assert second["next_cursor"] is None
+    assert "repos/list-for-authenticated-user" not in {hit.operation for hit in github.operations}
+
+
 async def test_what_a_search_finds_elsewhere_is_not_handed_out(open_desk, github):
     desk = await open_desk(repositories=[REPO])
     found = await desk("github_search_code", query="hello")
