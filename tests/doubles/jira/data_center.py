@@ -12,7 +12,7 @@ from typing import Any
 from tests.doubles.accounts import Account, Door
 from tests.doubles.atlassian import adf, refuse, text_of
 from tests.doubles.documents import Document, Operation, own_document
-from tests.doubles.double import route
+from tests.doubles.double import Refused, route
 from tests.doubles.jira import Jira, records
 from tests.doubles.jira.agile import BOARDS
 from tests.doubles.jira.double import PEOPLE, READ
@@ -35,6 +35,7 @@ class JiraDataCenter(Jira):
     def fill(self) -> None:
         super().fill()
         ada, bo = self.people.values()
+        self.locked = False  # whether it tells strangers what it is
         self.names = {ada.id: "ada", bo.id: "bo"}
         self.door = Door(
             tokens={"sandbox-jira-pat": ada, "sandbox-jira-pat-reader": bo},
@@ -123,6 +124,8 @@ class JiraDataCenter(Jira):
 
     @route("GET", "/rest/api/2/serverInfo", anonymous=True)
     def server(self, request: Request) -> Any:
+        if self.locked and request.account is None:
+            raise Refused(self.unauthorized(request))
         return {**super().server(request), "version": "9.12.4", "deploymentType": "Server"}
 
     @route("POST", "/rest/api/2/search", scopes=READ)

@@ -4,14 +4,15 @@ import json
 
 import pytest
 
+from connectors.atlassian.errors import explain
 from connectors.services import connection_check
-from tenants.errors import InvalidValue
+from connectors.upstream.answers import Answer
 from tests.doubles.atlassian import text_of
 from tests.doubles.faults import Reset
 from tests.doubles.fixtures import double_fixture
 from tests.doubles.jira.data_center import JiraDataCenter
-from tests.factories import make_connection, make_tenant
 from tests.mcp_endpoint.speak import by_door, modern
+from tests.providers.jira.test_contract import CALLS, arguments_of, prepare
 
 PAT = {"method": "personal_access_token", "token": "sandbox-jira-pat"}
 READER = {"method": "personal_access_token", "token": "sandbox-jira-pat-reader"}
@@ -57,13 +58,38 @@ async def test_a_data_center_is_known_by_what_it_says_of_itself(desk, jira):
     assert (await call("jira_get_issue", issue_key="PROJ-1"))["key"] == "PROJ-1"
 
 
-def test_a_personal_access_token_at_atlassians_own_address_is_told(desk):
-    row = make_connection(
-        make_tenant(), "jira", settings={"site": "x.example.com/jira/browse/A-1"}, credential_mode="none"
-    )
-    assert row.settings["site"] == "https://x.example.com/jira"
-    with pytest.raises(InvalidValue):
-        make_connection(make_tenant(), "jira", settings={"site": "user:pw@x.example"}, credential_mode="none")
+async def test_a_personal_access_token_for_a_site_at_atlassian_is_told_without_asking(desk):
+    call = await desk(PAT, site="https://acme.atlassian.net")
+    error = await call("jira_get_issue", issue_key="PROJ-1")
+    assert (error["type"], error["code"]) == ("authentication", "token_refused")
+    assert "api_token" in error["hint"]
+
+
+async def test_a_server_that_tells_nothing_without_a_credential_is_asked_with_it(desk, jira):
+    jira.locked = True
+    call = await desk({"method": "bearer", "token": "sandbox-jira-pat"})
+    assert (await call("jira_get_transitions", issue_key="PROJ-1"))["count"] == 3
+    asked = [hit.status for hit in jira.operations if hit.operation == "getServerInfo"]
+    assert asked == [401, 200]
+
+
+def test_a_captcha_is_told_in_words():
+    headers = {"x-authentication-denied-reason": "CAPTCHA_CHALLENGE; login-url=https://x.example/login.jsp"}
+    said = explain(Answer(403, headers, b"<html>", "https://x.example"))
+    assert "captcha" in said
+
+
+async def test_every_tool_has_its_answer_there(desk, jira):
+    """The calls of Cloud's test; each request is held against our document of a Data Center."""
+    projects = ["PROJ"]
+    call = await desk(PAT, projects=projects)
+    made: dict[str, str] = {}
+    for tool, arguments, _ in CALLS:
+        prepare(jira, tool, made)
+        raw = await call.raw(tool, **arguments_of(arguments, made, projects))
+        assert not raw["isError"], (tool, raw["content"])
+        if tool in ("jira_add_comment", "jira_add_attachment"):
+            made[tool] = raw["structuredContent"]["id"]
 
 
 async def test_texts_go_in_and_come_out_as_markdown_and_are_wiki_text_there(call, jira):
