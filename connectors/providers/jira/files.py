@@ -19,6 +19,7 @@ from connectors.kit.attachments import (
     safe_name,
 )
 from connectors.kit.cursors import Cursor, Page, part_of
+from connectors.kit.fields import pick_each
 from connectors.kit.tidy import small, untrusted
 from connectors.providers.jira import queries, trim, types
 from connectors.providers.jira.base import API, NO_ISSUE, JiraBase, hinting, issue_path
@@ -40,13 +41,18 @@ class FileTools(JiraBase):
           open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
           default_on=False)  # fmt: skip
     async def jira_list_attachments(
-        self, ctx: Context, issue_key: types.IssueKey, limit: types.Limit = 25, cursor: Cursor = None
+        self,
+        ctx: Context,
+        issue_key: types.IssueKey,
+        limit: types.Limit = 25,
+        cursor: Cursor = None,
+        fields: types.Only = None,
     ) -> Annotated[ToolResult, Page]:
         """The files of an issue, the newest first."""
         rows = sorted(
             await self._files(ctx, issue_key), key=lambda row: str(row.get("created")), reverse=True
         )
-        told = [self._told(row) for row in rows]
+        told = pick_each([self._told(row) for row in rows], fields)
         asked = {"issue_key": issue_key}
         return untrusted(part_of(ctx, "jira_list_attachments", asked, told, cursor, limit))
 

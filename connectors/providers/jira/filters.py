@@ -7,6 +7,7 @@ from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
 from connectors.kit.cursors import Cursor, Page, next_cursor, offset_after, page_of, position_of
+from connectors.kit.fields import pick_each
 from connectors.kit.tidy import person, small, untrusted
 from connectors.providers.jira import queries, trim, types
 from connectors.providers.jira.base import API, hinting
@@ -46,6 +47,7 @@ class FilterTools(ProjectTools):
         ] = None,
         limit: Annotated[int, Field(ge=1, le=50)] = 25,
         cursor: Cursor = None,
+        fields: types.Only = None,
     ) -> Annotated[ToolResult, Page]:
         """Saved queries that the account sees, with their JQL."""
         key = self.project_key(project_key) if project_key or self.allowed else None
@@ -62,7 +64,7 @@ class FilterTools(ProjectTools):
         after = None if told.get("isLast") else offset_after(start, len(rows), told.get("total"), limit=limit)
         more = next_cursor(ctx, "jira_list_filters", asked, after)
         total = told.get("total") if not self.allowed else None
-        return untrusted(page_of([self._filter(row) for row in kept], more, total))
+        return untrusted(page_of(pick_each([self._filter(row) for row in kept], fields), more, total))
 
     def _filter(self, row: dict[str, Any]) -> types.Values:
         return small(

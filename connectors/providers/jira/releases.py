@@ -9,6 +9,7 @@ from pydantic import Field
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput
 from connectors.kit.cursors import Cursor, Page, part_of
+from connectors.kit.fields import pick_each
 from connectors.kit.tidy import person, small, untrusted
 from connectors.providers.jira import trim, types
 from connectors.providers.jira.base import API, hinting
@@ -38,6 +39,7 @@ class ReleaseTools(ProjectTools):
         state: Literal["unreleased", "released", "archived"] | None = None,
         limit: types.Limit = 25,
         cursor: Cursor = None,
+        fields: types.Only = None,
     ) -> Annotated[ToolResult, Page]:
         """A project's versions (releases), the latest first; their names go into fix_versions."""
         key, name = await self._named_project(ctx, project_key)
@@ -45,7 +47,7 @@ class ReleaseTools(ProjectTools):
             rows = await self.read(ctx, f"{API}/project/{quote(name, safe='')}/versions")
         told = [self._version(key, row) for row in reversed(rows or []) if state in (None, _state(row))]
         asked = {"project_key": key, "state": state}
-        return untrusted(part_of(ctx, "jira_list_versions", asked, told, cursor, limit))
+        return untrusted(part_of(ctx, "jira_list_versions", asked, pick_each(told, fields), cursor, limit))
 
     @tool(title="Create a version", hint="W", toolset="projects", open_world=True, default_on=False,
           tags=("jira:projects",))  # fmt: skip
@@ -89,6 +91,7 @@ class ReleaseTools(ProjectTools):
         project_key: types.ProjectKey = None,
         limit: types.Limit = 50,
         cursor: Cursor = None,
+        fields: types.Only = None,
     ) -> Annotated[ToolResult, Page]:
         """A project's components and who leads them; their names go into an issue's components."""
         key, name = await self._named_project(ctx, project_key)
@@ -96,7 +99,7 @@ class ReleaseTools(ProjectTools):
             rows = await self.read(ctx, f"{API}/project/{quote(name, safe='')}/components")
         told = [self._component(key, row) for row in rows or []]
         asked = {"project_key": key}
-        return untrusted(part_of(ctx, "jira_list_components", asked, told, cursor, limit))
+        return untrusted(part_of(ctx, "jira_list_components", asked, pick_each(told, fields), cursor, limit))
 
     async def _named_project(self, ctx: Context, project_key: str | None) -> tuple[str, str]:
         """A project's key, and what to call it in a path: with a list of projects its id.

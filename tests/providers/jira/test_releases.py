@@ -89,6 +89,21 @@ async def test_filters_are_told_with_their_query(call, jira):
     assert (await call("jira_list_filters", name="x"))["type"] == "http_error"
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments", "field"),
+    [
+        ("jira_list_versions", {"project_key": "PROJ"}, "state"),
+        ("jira_list_components", {"project_key": "PROJ"}, "name"),
+        ("jira_list_filters", {}, "jql"),
+        ("jira_list_attachments", {"issue_key": "PROJ-1"}, "size"),
+    ],
+    ids=["versions", "components", "filters", "files"],
+)
+async def test_lists_have_the_fields_that_were_asked_for_alone(call, tool, arguments, field):
+    told = await call(tool, fields=[field], **arguments)
+    assert {tuple(sorted(row)) for row in told["items"]} == {tuple(sorted(("id", "url", field)))}
+
+
 async def test_nothing_of_other_projects_is_told_or_made(desk, jira):
     fenced = await desk(projects=["PROJ"])
     for tool, arguments in (
