@@ -22,6 +22,7 @@ from connectors.upstream.retry import Kind
 _NOBODYS: Final = "0"  # the id of no page
 _MOST_SPACES: Final = 10  # whose operations a test asks for
 _SCOPES_S: Final = 3600.0  # the scopes of a token never change; tests come every few minutes
+_NO_ANSWER: Final = ("authentication", "rate_limit", "timeout", "connection", "circuit_open")
 _WRITERS: Final = (
     "confluence_create_page", "confluence_update_page", "confluence_update_page_section", "confluence_append_to_page",
     "confluence_move_page", "confluence_copy_page", "confluence_create_blogpost",
@@ -104,13 +105,7 @@ class Rights(ConfluenceBase):
         try:
             await self._send(ctx, request)
         except ConnectorError as error:
-            if error.retryable or error.type in (
-                "authentication",
-                "rate_limit",
-                "timeout",
-                "connection",
-                "circuit_open",
-            ):
+            if error.type in _NO_ANSWER:
                 raise
             return error.code == "scope_missing"
         return False

@@ -9,6 +9,7 @@ from connectors.providers.confluence.connector import Confluence
 from connectors.providers.confluence.data_center import LACKING
 from connectors.services import connection_check
 from tests.doubles.confluence.data_center import DataCenter
+from tests.doubles.faults import Reset, Status, TooMany
 from tests.providers.confluence.conftest import PASSWORD, PAT
 
 CONTENT = "## Orders\n\nAn order has **lines**.\n\n## Returns\n\nWithin 14 days.\n"
@@ -207,6 +208,22 @@ async def test_a_race_of_two_writers_ends_in_a_conflict_and_loses_nothing(there,
     )
     taken = await there("confluence_create_page", title="New page", content="x", space_key="DOCS")
     assert taken["code"] == "title_taken"
+
+
+async def test_a_limit_is_waited_for_and_a_lost_answer_is_not_made_good_by_a_second_page(there, server):
+    server.faults.add(TooMany(0))
+    page = page_of(server, "Team home")["id"]
+    assert (await there("confluence_get_page", page_id=page))["title"] == "Team home"
+    server.faults.add(Reset(after=True), path="createContent")
+    lost = await there("confluence_create_page", title="Once", content="x", space_key="DOCS")
+    assert (lost["type"], lost["retryable"], "confluence_get_page" in lost["hint"]) == (
+        "connection",
+        False,
+        True,
+    )
+    assert [row["title"] for row in server.pages.values()].count("Once") == 1
+    server.faults.add(Status(403, "You may not"), path="updateContent")
+    assert (await there("confluence_update_page", page_id=page, title="x"))["type"] == "permission"
 
 
 async def test_no_tool_reaches_a_space_that_is_not_allowed(at_server, server):
