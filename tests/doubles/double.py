@@ -130,8 +130,8 @@ class Double:
         return self.report.violations
 
     def plays(self) -> list[str]:
-        """The names of all operations that it has."""
-        return sorted({self._operation_of(one) for one in self.routes})
+        """The names of all operations that it has for connectors."""
+        return sorted({self._operation_of(one) for one in self.routes if not one.spare})
 
     def verify(self) -> None:
         """Raise AssertionError where a request broke a document."""

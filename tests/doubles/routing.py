@@ -13,7 +13,8 @@ _HOLE = re.compile(r"\{(\w[\w.-]*)\}")
 class Route:
     """One operation that a double plays. ``slashes`` names path parameters that may hold slashes.
 
-    ``undocumented``: the vendor's document does not have it, so only ours is asked.
+    ``undocumented``: the vendor's document does not have it, so only ours is asked. ``spare``: no
+    tool asks for it; it is there for who tries the sandbox by hand.
     """
 
     method: str
@@ -23,6 +24,7 @@ class Route:
     anonymous: bool = False
     slashes: tuple[str, ...] = ()
     undocumented: bool = False
+    spare: bool = False
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -49,12 +51,13 @@ def route(
     anonymous: bool = False,
     slashes: Iterable[str] = (),
     undocumented: bool = False,
+    spare: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Mark a method as what answers an operation: ``template`` is the document's path with its base."""
 
     def mark(handler: Handler) -> Handler:
         made = Route(
-            method, template, handler.__name__, tuple(scopes), anonymous, tuple(slashes), undocumented
+            method, template, handler.__name__, tuple(scopes), anonymous, tuple(slashes), undocumented, spare
         )
         handler.__dict__.setdefault("routes", []).append(made)
         return handler

@@ -48,3 +48,4 @@ def test_what_a_double_met_is_kept_only_where_somebody_asked(tmp_path, monkeypat
 def test_a_double_names_all_operations_that_it_plays():
     names = GitHub(check=False).plays()
     assert "issues/get" in names and len(names) == len(set(names))
+    assert "issues/get-comment" not in names, "what no tool asks for"

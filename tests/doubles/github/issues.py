@@ -138,17 +138,17 @@ class Issues(Base):
         told = self.told_comment(request, row)
         return Answer(201, told, {"location": told["url"]})
 
-    @route("GET", REPO + "/issues/comments/{comment_id}")
+    @route("GET", REPO + "/issues/comments/{comment_id}", spare=True)
     def get_comment(self, request: Request) -> Any:
         return self.told_comment(request, self.comment(request))
 
-    @route("PATCH", REPO + "/issues/comments/{comment_id}", scopes=WRITE)
+    @route("PATCH", REPO + "/issues/comments/{comment_id}", scopes=WRITE, spare=True)
     def update_comment(self, request: Request) -> Any:
         row = self.comment(request)
         row |= {"body": request.json["body"], "updated_at": zulu(now())}
         return self.told_comment(request, row)
 
-    @route("DELETE", REPO + "/issues/comments/{comment_id}", scopes=WRITE)
+    @route("DELETE", REPO + "/issues/comments/{comment_id}", scopes=WRITE, spare=True)
     def delete_comment(self, request: Request) -> Answer:
         row = self.comment(request)
         del self.comments[row["id"]]

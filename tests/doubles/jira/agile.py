@@ -147,7 +147,7 @@ class Agile(Searching):
         row |= {name: body[name] for name in ("name", "state", *_TIMES) if name in body}
         return self._told_sprint(request.base_url, row)
 
-    @route("GET", "/rest/agile/1.0/sprint/{sprintId}/issue", scopes=SPRINTS)
+    @route("GET", "/rest/agile/1.0/sprint/{sprintId}/issue", scopes=SPRINTS, spare=True)
     def sprint_issues(self, request: Request) -> Any:
         row = self._sprint(request)
         rows = (

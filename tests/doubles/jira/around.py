@@ -148,7 +148,7 @@ class Around(Issues):
                 return comment
         raise refuse(404, f"Can not find a comment for the id: {request.parameters['id']}.")
 
-    @route("GET", ISSUE + "/comment/{id}", scopes=READ)
+    @route("GET", ISSUE + "/comment/{id}", scopes=READ, spare=True)
     def get_comment(self, request: Request) -> Any:
         return self._comment(request)
 

@@ -73,7 +73,7 @@ class Searching(Issues):
             str(body.get("expand") or "").split(","),
         )
 
-    @route("GET", "/rest/api/3/search/jql", scopes=READ)
+    @route("GET", "/rest/api/3/search/jql", scopes=READ, spare=True)
     def search_by_url(self, request: Request) -> Any:
         fields = [name for text in request.query.get("fields", []) for name in text.split(",")] or None
         most = request.number("maxResults", 50)
