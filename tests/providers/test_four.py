@@ -102,9 +102,12 @@ def errors(monkeypatch):
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-async def test_no_secret_is_in_any_answer_log_error_row_key_or_page(whole, system, errors, caplog):
+async def test_no_secret_is_in_any_answer_log_error_row_key_or_page(
+    whole, system, errors, caplog, monkeypatch
+):
     caplog.set_level(logging.DEBUG)
     double, connection, seen = whole.doubles[system], whole.connections[system], []
+    monkeypatch.setattr(double, "check", False)  # other tests hold these requests against the documents
     faults = [None, *map(Echo, (400, 401, 500))]
     rare = [*map(Echo, (401, 401, 302, 403, 404, 409, 422)), InvalidJson(), Reset()]
     by_kind = {spec.writes: spec for spec in DEFAULT[system] if spec.input_schema.get("required")}
