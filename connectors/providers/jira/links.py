@@ -19,7 +19,9 @@ from connectors.upstream.retry import Kind
 
 NO_TYPE: Final = "jira_get_link_types lists the types."
 _ADDRESS: Final = re.compile(r"https?://[^\s<>\"'()\[\]]+[^\s<>\"'()\[\].,;:!?]")
-_PAGE: Final = re.compile(r"/wiki/.*?/pages/(\d+)(?:/([^/?#]*))?|[?&]pageId=(\d+)")
+_PAGE: Final = re.compile(
+    r"/(?:wiki/.*?|spaces/[^/?#]+)/pages/(\d+)(?:/([^/?#]*))?|[?&]pageId=(\d+)|/display/([^/?#]+)/([^/?#]+)"
+)
 _REPOSITORY: Final = re.compile(r"^(?:www\.)?(?:github\.com|gitlab\.com|bitbucket\.org)$")
 _CODE: Final = re.compile(r"^/([\w.-]+/[\w.-]+?)(?:\.git)?(?:/(.*))?$")
 
@@ -174,12 +176,13 @@ def _page(url: str) -> types.Values | None:
     found = _PAGE.search(url)
     if found is None:
         return None
-    space = re.search(r"/spaces/([^/?#]+)/", url)
+    named = re.search(r"/spaces/([^/?#]+)/", url)
+    space, title = (named[1] if named else found[4]), found[2] or found[5]
     return {
         "url": url,
         "page_id": found[1] or found[3],
-        "space": unquote_plus(space[1]) if space else None,
-        "title": unquote_plus(found[2]) if found[2] else None,
+        "space": unquote_plus(space) if space else None,
+        "title": unquote_plus(title) if title else None,
     }
 
 

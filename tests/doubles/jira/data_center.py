@@ -22,7 +22,7 @@ from tests.doubles.routing import Route
 RIGHTS = ("BROWSE_PROJECTS", "CREATE_ISSUES", "EDIT_ISSUES", "DELETE_ISSUES", "ASSIGN_ISSUES", "TRANSITION_ISSUES",
           "ADD_COMMENTS", "CREATE_ATTACHMENTS", "ADMINISTER_PROJECTS", "SCHEDULE_ISSUES")  # fmt: skip
 _KEYS = re.compile(r"issuekey in \(([^)]*)\)")
-_TEXTS = frozenset({"description", "environment", "body", "comment"})
+_TEXTS = frozenset({"description", "environment", "body", "comment", "customfield_10030"})
 
 
 class JiraDataCenter(Jira):

@@ -11,7 +11,7 @@ from connectors.registry import connector_class
 from connectors.services import credential_set, switch_set
 from connectors.upstream import retry
 from tests.doubles.fixtures import double_fixture
-from tests.doubles.jira import Jira
+from tests.doubles.jira import Jira, records
 from tests.factories import SYSTEM, make_connection
 from tests.mcp_endpoint.speak import by_door, make_place, modern
 
@@ -50,6 +50,17 @@ def desk(jira):
         return await in_db(_desk, site or jira.url, credential or ADA, settings)
 
     return make
+
+
+@pytest.fixture
+def steps(jira, monkeypatch) -> str:
+    """The id of a field with texts of several lines, which this installation has added: "Steps"."""
+    id = "customfield_10030"
+    whole = jira.all_fields
+    monkeypatch.setitem(records.FIELDS, id, ("Steps", "string", "textarea"))
+    monkeypatch.setattr(records, "SETTABLE", {*records.SETTABLE, id})
+    monkeypatch.setattr(jira, "all_fields", lambda base, row: whole(base, row) | {id: row.get(id)})
+    return id
 
 
 @pytest.fixture

@@ -60,6 +60,15 @@ async def test_texts_are_told_as_jira_has_them_where_that_is_asked_for(call, jir
     assert (await call("jira_get_issue", issue_key="PROJ-1"))["description"].startswith("Be **bold**")
 
 
+async def test_fields_of_the_installation_are_texts_where_it_says_so(call, jira, steps):
+    await call("jira_update_issue", issue_key="PROJ-1", fields={steps: "# One"})
+    assert jira.issue_by("PROJ-1")[steps] == to_adf("# One")
+    await call("jira_update_issue", issue_key="PROJ-1", fields={"Steps": json.dumps(DOCUMENT)}, format="adf")
+    assert jira.issue_by("PROJ-1")[steps] == DOCUMENT
+    assert (await call("jira_get_issue", issue_key="PROJ-1", fields=["Steps"]))[steps] == "---"
+    assert (await call("jira_get_issue", issue_key="PROJ-1", fields=[steps], raw=True))[steps] == DOCUMENT
+
+
 async def test_lists_tell_only_the_fields_that_were_asked_for(call, jira):
     await call("jira_add_comment", issue_key="PROJ-1", comment="x")
     await call("jira_update_issue", issue_key="PROJ-1", fields={"summary": "y", "assignee": ADA})

@@ -128,6 +128,13 @@ async def test_texts_go_in_and_come_out_as_markdown_and_are_wiki_text_there(call
     assert text_of(jira.issue_by("PROJ-1")["description"]) == "----"
 
 
+async def test_fields_of_the_installation_are_texts_where_it_says_so(call, jira, steps):
+    await call("jira_update_issue", issue_key="PROJ-1", fields={"Steps": "# One\n\n*two*"})
+    assert text_of(jira.issue_by("PROJ-1")[steps]) == "h1. One\n\n_two_"
+    told = await call("jira_get_issue", issue_key="PROJ-1", fields=[steps])
+    assert told[steps] == "# One\n\n*two*"
+
+
 async def test_searches_are_paged_by_rows_and_counted(call, jira):
     query = {"jql": "project = PROJ ORDER BY key ASC", "max_results": 2}
     page = await call("jira_search_issues", **query, expand=["names", "changelog"])
@@ -198,6 +205,12 @@ async def test_the_workflow_and_what_hangs_on_an_issue(call, jira):
     await call("jira_add_comment", issue_key="PROJ-1", comment=f"[Seven]({page})")
     found = await call("jira_extract_confluence_links", issue_key="PROJ-1")
     assert (found["confluence"][0]["page_id"], found["confluence"][0]["url"]) == ("7", page)
+    await call("jira_add_comment", issue_key="PROJ-1", comment="https://x.example/c/display/DOCS/How+to")
+    await call("jira_add_comment", issue_key="PROJ-1", comment="https://x.example/c/spaces/DOCS/pages/9/Nine")
+    found = (await call("jira_extract_confluence_links", issue_key="PROJ-1"))["confluence"]
+    assert {(row.get("page_id"), row.get("space"), row.get("title")) for row in found} == {
+        ("7", None, None), (None, "DOCS", "How to"), ("9", "DOCS", "Nine"),
+    }  # fmt: skip
     jira.faults.add(Reset(after=True), path="createIssue")
     error = await call("jira_create_issue", project_key="PROJ", summary="Once")
     assert "jira_search_issues" in error["hint"]
