@@ -8,6 +8,7 @@ from connectors.atlassian.errors import explain
 from connectors.services import connection_check
 from connectors.upstream.answers import Answer
 from tests.doubles.atlassian import text_of
+from tests.doubles.documents import own_document
 from tests.doubles.faults import Reset
 from tests.doubles.fixtures import double_fixture
 from tests.doubles.jira.data_center import JiraDataCenter
@@ -287,3 +288,12 @@ async def test_project_keys_are_completed(desk, jira):
     }
     found = (await by_door(modern(call.place, "completion/complete", asked))).result
     assert found["completion"]["values"] == ["PROJ"]
+
+
+def test_our_document_has_nothing_that_the_double_does_not_play():
+    played = {
+        (one.method, one.template.replace("/rest/api/3/", "/rest/api/2/", 1)) for one in JiraDataCenter.routes
+    }
+    paths = own_document(JiraDataCenter.vendor).content["paths"]
+    verbs = {"get", "put", "post", "delete"}
+    assert {(verb.upper(), path) for path, item in paths.items() for verb in verbs & set(item)} <= played
