@@ -24,6 +24,16 @@ async def test_inline_comments_say_what_they_are_about(call, confluence, pages):
     assert (await call("confluence_get_comments", page_id=page["id"]))["items"] == []
 
 
+async def test_answers_to_an_inline_comment_are_listed(call, confluence, pages):
+    page = pages("How orders work")
+    first = confluence.make_comment(page, "<p>Which lines?</p>", about="lines")
+    page["comments"].append(
+        {**first, "id": confluence.fresh_id(), "body": "<p>Both.</p>", "above": first["id"]}
+    )
+    got = await call("confluence_get_comments", page_id=page["id"], kind="inline", replies_to=first["id"])
+    assert [(one["text"], one["reply_to"]) for one in got["items"]] == [("Both.", first["id"])]
+
+
 async def test_a_comment_of_another_page_is_not_answered_under_this_ones_name(call, confluence, pages):
     other = confluence.make_comment(pages("Team home"), "<p>secret</p>")
     page = pages("How orders work")["id"]
