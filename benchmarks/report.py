@@ -1,7 +1,8 @@
 """What connectors cost a model, and which of their systems' operations their tests have exercised.
 
-``python -m benchmarks.report`` (``make report``) runs the connectors' tests against the doubles,
-whose every request is checked against the vendor's documents, and writes ``var/report.json``::
+``python -m benchmarks.report`` (``make report``) runs those of the connectors' tests in which a
+double answers, which checks every request against the vendor's documents, and writes
+``var/report.json``::
 
     {"connectors": {"jira": {"tools": 62, "default_tools": 20, "default_tokens": 5800, "all_tokens": 17000,
      "most_default_tokens": 6000, "operations_exercised": ["getIssue", …], "operations_not_exercised": […],

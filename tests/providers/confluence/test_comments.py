@@ -27,9 +27,7 @@ async def test_inline_comments_say_what_they_are_about(call, confluence, pages):
 async def test_answers_to_an_inline_comment_are_listed(call, confluence, pages):
     page = pages("How orders work")
     first = confluence.make_comment(page, "<p>Which lines?</p>", about="lines")
-    page["comments"].append(
-        {**first, "id": confluence.fresh_id(), "body": "<p>Both.</p>", "above": first["id"]}
-    )
+    confluence.make_comment(page, "<p>Both.</p>", above=first["id"], about="lines")
     got = await call("confluence_get_comments", page_id=page["id"], kind="inline", replies_to=first["id"])
     assert [(one["text"], one["reply_to"]) for one in got["items"]] == [("Both.", first["id"])]
 
