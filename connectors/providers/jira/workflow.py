@@ -52,11 +52,16 @@ class WorkflowTools(JiraBase):
         comment: types.Markdown | None = None,
         fields: Annotated[dict[str, Any] | None, Field(description="Such as {resolution: Done}.")] = None,
         format: Written = "markdown",
+        from_status: Annotated[
+            str | None, Field(max_length=120, description="Only if this is its status still.")
+        ] = None,
     ) -> types.Values:
         """Take a step of the workflow, such as "In Progress" or "Done"."""
         await self.demand_issue(ctx, issue_key)
         steps = await self._steps(ctx, issue_key)
         wanted = str(transition)[:120]
+        if from_status and (await self._status(ctx, issue_key)).lower() != from_status.strip().lower():
+            raise await self._gone(ctx, issue_key, wanted, steps, former=from_status.strip())
         step = await self._chosen(ctx, issue_key, wanted, steps)
         body: dict[str, Any] = {"transition": {"id": str(step["id"])}}
         if fields:
@@ -98,16 +103,26 @@ class WorkflowTools(JiraBase):
                 raise InvalidInput(f"Several steps are called {wanted!r}.", hint=f"Give the id: {ids}.")
         raise await self._gone(ctx, key, wanted, steps)
 
-    async def _gone(self, ctx: Context, key: str, wanted: str, steps: list[dict[str, Any]]) -> Conflict:
-        """The error of a step that the issue cannot take now, with the steps that it can."""
+    async def _status(self, ctx: Context, key: str) -> str:
         with hinting(not_found=NO_ISSUE):
             row = self.checked(await self.read(ctx, issue_path(key), fields=",".join(STATUS)))
-        status = trim.value((row.get("fields") or {}).get("status")) or "an unknown state"
+        return str(trim.value((row.get("fields") or {}).get("status")) or "an unknown state")
+
+    async def _gone(
+        self, ctx: Context, key: str, wanted: str, steps: list[dict[str, Any]], former: str = ""
+    ) -> Conflict:
+        """The error of a step that the issue does not take now, with the steps that it can."""
+        status = await self._status(ctx, key)
         known = [trim.transition(each) for each in steps]
         names = ", ".join(f"{each.get('name')} (id {each.get('id')})" for each in known) or "none"
+        why = (
+            f"and no longer {former!r}; nothing was done"
+            if former
+            else f"and cannot take the step {wanted!r}"
+        )
         return Conflict(
-            f"{key} is {status!r} now and cannot take the step {wanted!r}. Steps from here: {names}.",
-            code="no_such_transition",
+            f"{key} is {status!r} now {why}. Steps from here: {names}.",
+            code="status_changed" if former else "no_such_transition",
             hint=f"Call jira_transition_issue with one of them, or jira_get_transitions(issue_key='{key}') again.",
             details={"status": status, "transitions": known},
         )

@@ -137,6 +137,17 @@ async def test_a_conflict_of_jiras_own_names_the_steps_that_there_are(call, jira
     assert jira.issue_by("PROJ-1")["history"] == []
 
 
+async def test_a_step_is_not_taken_from_another_status_than_the_caller_saw(call, jira):
+    arguments = {"issue_key": "PROJ-1", "transition": "In Progress", "from_status": "to do"}
+    jira.issue_by("PROJ-1")["status"] = "10010"  # somebody has it in review meanwhile
+    error = await call("jira_transition_issue", **arguments)
+    assert (error["type"], error["code"], error["status"]) == ("conflict", "status_changed", "In Review")
+    assert {step["name"] for step in error["transitions"]} == {"To Do", "In Progress", "Done"}
+    assert jira.issue_by("PROJ-1")["history"] == []
+    told = await call("jira_transition_issue", **arguments | {"from_status": "In Review"})
+    assert told["status"] == "In Progress"
+
+
 async def test_who_may_not_write_is_no_conflict(desk, jira):
     call = await desk(BO)
     error = await call("jira_transition_issue", issue_key="PROJ-1", transition="Done")
