@@ -54,9 +54,8 @@ def _desk(url: str, values: dict[str, Any], options: dict[str, Any]) -> Desk:
         place.tenant, "confluence", settings={"site": url, **options}, credential_mode="shared"
     )
     credential_set(connection=connection, values=values, actor=SYSTEM)
-    for name, spec in Connector.tools.items():
-        if not spec.default_on:
-            switch_set(connection, tool=name, enabled=True, actor=SYSTEM)
+    for toolset in sorted({spec.toolset for spec in Connector.tools.values()}):
+        switch_set(connection, toolset=toolset, enabled=True, actor=SYSTEM)
     return Desk(place, connection)
 
 

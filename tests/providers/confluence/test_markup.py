@@ -152,7 +152,7 @@ BLOCKS = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.lists(BLOCKS, min_size=1, max_size=4).map("".join))
 def test_a_page_is_the_same_after_it_was_markdown(storage):
     assert to_storage(to_markdown(storage)) == storage
