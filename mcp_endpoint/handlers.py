@@ -12,6 +12,7 @@ from django.conf import settings
 from common.paging import BadCursor, cursor, page, position
 from connectors import pipeline, reading
 from connectors.errors import ConnectorError, InvalidInput
+from connectors.icons import icon_url
 from connectors.results import ToolResult
 from mcp_endpoint import shapes, subscriptions
 from mcp_endpoint.levels import set_level
@@ -32,7 +33,8 @@ async def list_tools(turn: Turn) -> Json:
     """The tools that the caller may use, by exposed name; in deferred mode the two that find and call them."""
     catalogue = await pipeline.catalogue(turn.caller)
     part = _page(turn, "tools/list", catalogue.listed, lambda entry: entry.name)
-    return _listed(turn, "tools", [shapes.tool(entry.name, entry.spec) for entry in part])
+    rows = [shapes.tool(entry.name, entry.spec, icon_url(entry.connection.connector)) for entry in part]
+    return _listed(turn, "tools", rows)
 
 
 async def call_tool(turn: Turn) -> Json:

@@ -19,8 +19,8 @@ from connectors.results import (
 Json = dict[str, Any]
 
 
-def tool(name: str, spec: ToolSpec) -> Json:
-    """A row of ``tools/list``."""
+def tool(name: str, spec: ToolSpec, icon: str = "") -> Json:
+    """A row of ``tools/list``; ``icon`` is the address of an SVG, for people: models are not shown it."""
     hints = spec.hints
     row: Json = {
         "name": name,
@@ -37,6 +37,8 @@ def tool(name: str, spec: ToolSpec) -> Json:
     }
     if spec.output_schema is not None:
         row["outputSchema"] = spec.output_schema
+    if icon:
+        row["icons"] = [{"src": icon, "mimeType": "image/svg+xml", "sizes": ["any"]}]
     return row
 
 

@@ -43,6 +43,7 @@ PUBLIC = {
     "health": "an older name of healthz",
     "readyz": "the state of the platform's parts, no tenant's",
     "metrics": "figures of the platform, for who shows the operator's token; none names a tenant",
+    "connectors/<str:connector>/icon.svg": "a connector's drawing; which connectors are installed is no tenant's",
     "api/v1/schema": "the shape of the API, the same for everybody",
     "api/v1/docs": "a page that shows the schema",
     "api/^(?P<version>v1/)?(?P<rest>.+)/$": "leads to the same address without its last slash",
