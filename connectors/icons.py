@@ -20,10 +20,13 @@ MAX_BYTES: Final = 16_384
 DAY_S: Final = 86_400
 
 
-@cache
 def icon_of(cls: type[Connector]) -> bytes | None:
     """A connector's icon as SVG; None where its package has none, or one that is too large to be one."""
-    package = cls.__module__.rpartition(".")[0]
+    return _icon_in(cls.__module__.rpartition(".")[0])
+
+
+@cache
+def _icon_in(package: str) -> bytes | None:
     if not package:
         return None
     file = resources.files(package).joinpath("icon.svg")
