@@ -182,9 +182,14 @@ def fenced(doubles: dict[str, Any]) -> Four:
     return made
 
 
+def only(doubles: dict[str, Any], system: str, credential: dict[str, Any], settings: dict[str, Any]) -> Four:
+    """A tenant with one connection, of this credential and these settings."""
+    return _tenant(doubles, {system: credential}, {system: settings})
+
+
 def _tenant(doubles: dict[str, Any], credentials: dict[str, Any], settings: dict[str, Any]) -> Four:
     tenant, connections = make_tenant(), {}
-    for name in SYSTEMS:
+    for name in credentials:
         place = "site" if name in ("jira", "confluence") else "url"
         row = make_connection(
             tenant, name, settings={place: doubles[name].url, **settings.get(name, {})}, credential_mode="shared",

@@ -14,14 +14,14 @@ from connectors import pipeline
 from connectors.models import HealthCheck
 from connectors.providers.github import pacing
 from connectors.registry import connector_class
-from connectors.services import connection_check
+from connectors.services import connection_check, connection_update
 from connectors.snapshot import snapshot_of
 from connectors.upstream import retry
 from tests.admin.conftest import sign_in, url
 from tests.api.test_api import client
 from tests.doubles.faults import InvalidJson, Reset
-from tests.factories import make_key, make_member
-from tests.providers.four import MARKER, SYSTEMS, Echo, fenced, four, planted, texts_of
+from tests.factories import SYSTEM, make_key, make_member
+from tests.providers.four import MARKER, SYSTEMS, Echo, fenced, four, only, planted, texts_of
 
 LONGEST = 200  # characters of a description: it is read with every list
 # Destructive, and yet what people connect Jira for: a change of state that a workflow may forbid to take back.
@@ -258,3 +258,35 @@ async def test_without_the_fences_the_same_tools_show_what_lies_outside(narrow, 
     for tool, arguments in asked.items():
         assert MARKER in texts_of(await whole.call(tool, arguments)), tool
         assert MARKER not in texts_of(await narrow.call(tool, arguments)), tool
+
+
+# -- rights that a credential lacks ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("system", "credential", "limited", "tool", "right"),
+    [
+        ("jira", {"email": "bo@example.com", "token": "sandbox-jira-reader"}, {"projects": ["PROJ"]},
+         "jira_create_issue", "CREATE_ISSUES"),
+        ("confluence", {"method": "bearer", "token": "sandbox-confluence-reader"}, {},
+         "confluence_update_page", "write:page:confluence"),
+        ("github", {"method": "classic", "token": "sandbox-github-reader"}, {}, "github_create_issue", "issues:write"),
+        ("salesforce", {"method": "access_token", "access_token": "sandbox-salesforce-session"}, {"objects": ["Account"]},
+         "salesforce_query_leads", "Lead: queryable"),
+    ],
+    ids=SYSTEMS,
+)  # fmt: skip
+async def test_what_a_credential_may_not_do_is_not_listed_after_a_test(
+    doubles, system, credential, limited, tool, right
+):
+    place = await in_db(only, doubles, system, credential, limited)
+    assert tool in {entry.name for entry in (await pipeline.catalogue(place.caller)).listed}
+    assert (await connection_check(place.connections[system])).ok
+    listed = {entry.name for entry in (await pipeline.catalogue(place.caller)).listed}
+    assert tool not in listed and f"{system}_connection_info" in listed
+    doubles[system].requests.clear()
+    answer = await place.call(tool, {})
+    assert answer.error_type == "permission" and right in texts_of(answer)
+    assert not doubles[system].requests
+    await in_db(lambda: connection_update(place.connections[system], actor=SYSTEM, network={"retries": 0}))
+    assert tool in {entry.name for entry in (await pipeline.catalogue(place.caller)).listed}
