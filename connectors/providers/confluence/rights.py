@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from connectors.base import Context
 from connectors.errors import ConnectorError
+from connectors.kit.attachments import file_form
 from connectors.providers.confluence.base import V1, V2, ConfluenceBase, body_of
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
@@ -50,6 +51,13 @@ def _write(method: str, path: str, body: Any = None) -> Request:
     return Request(method, path, Kind.ONCE, json=body)
 
 
+def _upload() -> Request:
+    body, content_type = file_form("test.txt", b"test", {"minorEdit": "true"})
+    headers = {"content-type": content_type, "x-atlassian-token": "nocheck"}
+    path = f"{V1}/content/{_NOBODYS}/child/attachment"
+    return Request("PUT", path, Kind.ONCE, content=body, headers=headers)
+
+
 _PAGES: Final = f"{V2}/pages/{_NOBODYS}"
 SCOPES: Final = (
     Probe("read:content-details:confluence", ("confluence_connection_info", "confluence_search_users"),
@@ -71,15 +79,15 @@ SCOPES: Final = (
           _write("POST", f"{V2}/footer-comments", {"pageId": _NOBODYS, "body": body_of("")})),
     Probe("write:label:confluence", ("confluence_add_labels", "confluence_remove_label"),
           _write("POST", f"{V1}/content/{_NOBODYS}/label", [{"prefix": "global", "name": "test"}])),
+    Probe("write:attachment:confluence", ("confluence_upload_attachment",), _upload()),
 )  # fmt: skip
 
-# Which operation in a space a tool needs: https://developer.atlassian.com/cloud/confluence/rest/v2/api-group-operation/
+# Which operation in a space a tool needs. Those of comments, attachments and deletions are left
+# out: an answer without them does not say that they are forbidden.
+# https://developer.atlassian.com/cloud/confluence/rest/v2/api-group-operation/
 OPERATIONS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("create", "page"): tuple(name for name in _WRITERS if name != "confluence_create_blogpost"),
     ("create", "blogpost"): ("confluence_create_blogpost",),
-    ("create", "comment"): ("confluence_add_comment",),
-    ("create", "attachment"): ("confluence_upload_attachment",),
-    ("delete", "page"): ("confluence_delete_page",),
 }
 _WITHOUT_SPACES: Final = {"confluence_search", "confluence_search_users", "confluence_connection_info"}
 

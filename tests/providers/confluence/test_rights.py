@@ -49,7 +49,7 @@ async def test_a_token_that_only_reads_loses_the_tools_that_write(desk, confluen
 
 
 async def test_a_token_with_all_scopes_loses_nothing_and_writes_nothing(desk, confluence):
-    scopes_of(confluence, "write:page:confluence", "delete:page:confluence", "write:comment:confluence", "write:label:confluence",
+    scopes_of(confluence, "write:page:confluence", "delete:page:confluence", "write:comment:confluence", "write:label:confluence", "write:attachment:confluence",
               "write:confluence-content", "read:comment:confluence", "read:attachment:confluence", "read:task:confluence")  # fmt: skip
     reader, pages = await desk(READER), {id: dict(row) for id, row in confluence.pages.items()}
     found = await connection_check(reader.connection)
@@ -73,13 +73,11 @@ async def test_a_token_that_may_not_say_whose_it_is_is_still_tested(desk, conflu
 @pytest.mark.parametrize("spaces", [["DOCS"], []], ids=["named", "all"])
 async def test_rights_that_no_space_gives_are_named(desk, confluence, spaces):
     for key in ("DOCS", "TEAM"):
-        confluence.forbidden |= {(key, "delete", "page"), (key, "create", "comment")}
+        confluence.forbidden |= {(key, "create", "blogpost"), (key, "create", "comment")}
     here = await desk(spaces=spaces)
     found = await connection_check(here.connection)
-    assert found.details["hidden_tools"] == {
-        "confluence_delete_page": "delete page", "confluence_add_comment": "create comment"
-    }  # fmt: skip
-    assert "may not create comment, delete page" in found.message
+    assert found.details["hidden_tools"] == {"confluence_create_blogpost": "create blogpost"}
+    assert "may not create blogpost" in found.message
     confluence.forbidden.clear()
     assert "hidden_tools" not in (await connection_check(here.connection)).details
 
