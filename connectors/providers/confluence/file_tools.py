@@ -7,7 +7,16 @@ from pydantic import Field
 from connectors.artifacts import MAX_BYTES
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput, NotFound
-from connectors.kit.attachments import Base64, FileName, file_bytes, file_form, handed_out, safe_name
+from connectors.kit.attachments import (
+    Base64,
+    FileName,
+    FileText,
+    FileUri,
+    file_form,
+    given_bytes,
+    handed_out,
+    safe_name,
+)
 from connectors.kit.cursors import Cursor
 from connectors.kit.fields import Fields
 from connectors.kit.tidy import small, untrusted
@@ -93,12 +102,15 @@ class FileTools(ConfluenceBase):
         ctx: Context,
         page_id: PageId,
         filename: FileName,
-        content_base64: Base64,
+        content_base64: Base64 | None = None,
+        text: FileText | None = None,
+        file_uri: FileUri | None = None,
         comment: Annotated[str, Field(max_length=500)] = "",
     ) -> ToolResult:
         """Put a file at a page; one of the same name gets a new version."""
         await self.demand_page(ctx, page_id)
-        name, data = safe_name(filename), file_bytes(content_base64)
+        name = safe_name(filename)
+        data = await given_bytes(ctx, content_base64=content_base64, text=text, file_uri=file_uri)
         fields = {"minorEdit": "true", **({"comment": comment} if comment else {})}
         body, content_type = file_form(name, data, fields)
         headers = {"content-type": content_type, "x-atlassian-token": "nocheck"}

@@ -55,6 +55,10 @@ async def test_a_file_is_uploaded_and_uploaded_again(call, confluence, pages):
         assert [row["data"] for row in page["files"].values()] == [words]
     read = await call("confluence_get_attachment", page_id=page["id"], attachment_id=got["id"])
     assert read["text"] == "second"
+    plain = await call("confluence_upload_attachment", page_id=page["id"], filename="plain.txt", text="third")
+    assert (plain["size"], page["files"][plain["id"]]["data"]) == (5, b"third")
+    none = await call("confluence_upload_attachment", page_id=page["id"], filename="none.txt")
+    assert (none["type"], none["code"]) == ("validation", "one_content")
 
 
 async def test_what_is_not_allowed_stays_out_of_these_too(fenced, confluence, pages):
@@ -67,7 +71,7 @@ async def test_what_is_not_allowed_stays_out_of_these_too(fenced, confluence, pa
         ("confluence_create_blogpost", {"space_key": "TEAM", "title": "x", "content": "x"}),
         (
             "confluence_upload_attachment",
-            {"page_id": team["id"], "filename": "x.txt", "content_base64": "eA=="},
+            {"page_id": team["id"], "filename": "x.txt", "text": "x"},
         ),
     ):
         assert (await fenced(tool, **arguments))["type"] == "permission"
