@@ -60,7 +60,7 @@ def run_code(code: str, env: dict[str, str]) -> Any:
     """Run code in a process of its own, after ``django.setup()``; what it prints last, as JSON."""
     started = "import json, django; django.setup()\n" + code
     done = subprocess.run(
-        [sys.executable, "-c", started], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", started], cwd=ROOT, env=env, capture_output=True, text=True, timeout=180
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -70,7 +70,7 @@ def manage(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Com
     """Run a management command in a process of its own."""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments], cwd=ROOT, env=env or environment(), capture_output=True,
-        text=True, timeout=60,
+        text=True, timeout=180,
     )  # fmt: skip
 
 
