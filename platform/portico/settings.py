@@ -198,7 +198,8 @@ WHITENOISE_STATIC_PREFIX = "/static/"
 WHITENOISE_USE_FINDERS = not IN_PRODUCTION
 if not IN_PRODUCTION and VAR.exists():
     STATIC_ROOT.mkdir(mode=0o700, exist_ok=True)  # empty, but whoever serves files looks into it
-WHITENOISE_AUTOREFRESH = DEBUG
+# Else each of a suite's test clients would read every static file first.
+WHITENOISE_AUTOREFRESH = DEBUG or PORTICO_ENV == "test"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

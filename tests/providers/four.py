@@ -38,8 +38,6 @@ _PLANTED: Final = "planted-Zq7-{}-secret"
 class Echo(Fault):
     """The system says what it was sent: the credential, in its words, in its headers and in the body's."""
 
-    kind = "echo"
-
     def __init__(self, status: int) -> None:
         super().__init__()
         object.__setattr__(self, "status", status)
