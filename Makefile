@@ -37,7 +37,7 @@ test: .venv/.installed-dev ## Lint, types, layers, and the suite on both databas
 
 checks: lint types layers migrations ## What needs no test: style, types, layers, migrations
 
-suites: .venv/.installed-dev ## The suite on PostgreSQL, then on SQLite
+suites: .venv/.installed-dev ## All tests, each on the database that it is about, or on both
 	@$(MAKE) --no-print-directory test-postgres
 	@$(MAKE) --no-print-directory test-sqlite
 
@@ -54,11 +54,11 @@ layers: .venv/.installed-dev ## Check which room imports which
 migrations: .venv/.installed-dev ## Check that every model change has its migration
 	PORTICO_ENV=test $(BIN)/python manage.py makemigrations --check --dry-run
 
-test-postgres: .venv/.installed-dev ## The suite on PostgreSQL
-	PORTICO_TEST_DB=postgres $(PYTEST)
+test-postgres: .venv/.installed-dev ## PostgreSQL's share of the suite (pytest without --share runs all on either)
+	PORTICO_TEST_DB=postgres $(PYTEST) --share
 
-test-sqlite: .venv/.installed-dev ## What a database may change, on SQLite
-	$(PYTEST) -m every_database
+test-sqlite: .venv/.installed-dev ## SQLite's share of the suite
+	$(PYTEST) --share
 
 format: .venv/.installed-dev ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .

@@ -4,43 +4,76 @@ The tests share one migrated database without rolling back: each makes tenants o
 so that real threads, real commits and several connections behave as in production.
 """
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
-# What these show may depend on the database behind it: they run on SQLite too. All run on PostgreSQL.
+# What these show does not depend on the database: `make test` runs them on SQLite, which costs them less.
+ANY_DATABASE = (
+    "tests/atlassian/",
+    "tests/bridge/",
+    "tests/clients/",
+    "tests/docs/",
+    "tests/doubles/",
+    "tests/e2e/",
+    "tests/frame/test_configuration.py",
+    "tests/frame/test_containers.py",
+    "tests/frame/test_logging_",
+    "tests/frame/test_platform_folder.py",
+    "tests/frame/test_quickstart.py",
+    "tests/frame/test_write_a_connector.py",
+    "tests/mcp_endpoint/test_conformance.py",
+    "tests/mcp_endpoint/test_inspector.py",
+    "tests/mcp_endpoint/test_stdio.py",
+    "tests/mcp_endpoint/test_strict_json.py",
+    "tests/mcp_endpoint/test_tracing.py",
+    "tests/providers/confluence/",
+    "tests/providers/github/",
+    "tests/providers/jira/",
+    "tests/providers/salesforce/",
+    "tests/providers/test_four.py",
+    "tests/upstream/test_breaker.py",
+    "tests/upstream/test_cache",
+    "tests/upstream/test_client.py",
+    "tests/upstream/test_network.py",
+    "tests/upstream/test_once.py",
+    "tests/upstream/test_options.py",
+    "tests/upstream/test_pauses.py",
+    "tests/upstream/test_rules.py",
+    "tests/upstream/test_tokens",
+    "tests/upstream/test_written_requests.py",
+    "tests/walls/test_connectors.py",
+)
+# What these show may be another thing on each: they run on both. All others run on PostgreSQL.
 EVERY_DATABASE = (
-    "tests/admin/",
-    "tests/api/",
     "tests/audit/",
     "tests/common/",
-    "tests/connectors/",
-    "tests/mcp_endpoint/test_tasks",
-    "tests/processes/test_background_work.py",
-    "tests/processes/test_kill.py",
     "tests/providers/goals/",
-    "tests/providers/restaurant/",
     "tests/tenants/",
     "tests/upgrade/",
-    "tests/upstream/test_alerts.py",
-    "tests/upstream/test_once.py",
-    "tests/upstream/test_probes.py",
-    "tests/upstream/test_usage.py",
-    "tests/upstream/test_warming.py",
-    "tests/walls/test_models.py",
-    "tests/walls/test_rights.py",
-    "tests/walls/test_two_tenants.py",
 )
 # They wait for processes for long: whoever starts with them is not alone with one of them at the end.
 LONG = ("tests/e2e/", "tests/frame/", "tests/clients/", "tests/processes/", "tests/upgrade/", "tests/bridge/")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", action="store_true", help="only what this database has of `make test`")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("--share") or not collection_path.name.startswith("test_"):
+        return None
+    name = collection_path.relative_to(config.rootpath).as_posix()
+    if os.environ.get("PORTICO_TEST_DB") == "postgres":
+        return name.startswith(ANY_DATABASE) or None
+    return not name.startswith(ANY_DATABASE + EVERY_DATABASE) or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.nodeid.startswith(EVERY_DATABASE):
-            item.add_marker("every_database")
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
