@@ -4,6 +4,7 @@ The tests share one migrated database without rolling back: each makes tenants o
 so that real threads, real commits and several connections behave as in production.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, not among themselves."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

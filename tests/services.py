@@ -7,6 +7,7 @@ that run already; else installed binaries are used, else those in the developmen
 """
 
 import atexit
+import gc
 import os
 import shutil
 import socket
@@ -18,6 +19,9 @@ from pathlib import Path
 from common.redis_server import start_server
 
 NOBODY = 65534
+
+# Collecting makes millions of objects that live as long as the process (tests/conftest.py goes on with it).
+gc.disable()
 
 
 class Services:

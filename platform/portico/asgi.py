@@ -86,7 +86,4 @@ application = make_application(
 )
 
 gc.freeze()
-# A call makes and drops some thousands of objects, almost none of them in cycles: looking for
-# garbage after every 700 is a tenth of a call that asks a system.
-gc.set_threshold(20_000, 20, 50)
 gc.enable()
