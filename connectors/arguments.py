@@ -51,10 +51,6 @@ def validate(entry: ToolEntry, arguments: dict[str, Any]) -> None:
     try:
         if entry.validator.is_valid(arguments):
             return
-        if None in arguments.values():
-            arguments = without_nulls(spec, arguments)
-            if entry.validator.is_valid(arguments):
-                return
         problems = problems_of(entry.validator, spec.input_schema, arguments, spec.secret_arguments)
     except (ValueError, RecursionError):  # the validator goes down some 250 levels
         problems = [{"path": "", "message": "They are nested too deeply."}]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from audit.services import record_change
 from common.text import clean_json
-from connectors.arguments import validate
+from connectors.arguments import validate, without_nulls
 from connectors.catalogue import catalogue_of, explain, tool_subject
 from connectors.errors import InvalidInput
 from connectors.models import Connection, WarmUp
@@ -161,7 +161,7 @@ def _valid(row: WarmUp, arguments: Mapping[str, Any]) -> dict[str, Any]:
     if not is_clean:
         raise InvalidValue(_("The arguments have a value that cannot be stored."), "arguments")
     try:
-        validate(entry, given)
+        validate(entry, without_nulls(entry.spec, given))
     except InvalidInput as error:
         raise InvalidValue(error.message, "arguments") from None
     return given

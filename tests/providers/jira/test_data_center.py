@@ -13,7 +13,6 @@ from tests.doubles.faults import Reset
 from tests.doubles.fixtures import double_fixture
 from tests.doubles.jira.data_center import JiraDataCenter
 from tests.mcp_endpoint.speak import by_door, modern
-from tests.providers.jira.test_contract import CALLS, arguments_of, prepare
 
 PAT = {"method": "personal_access_token", "token": "sandbox-jira-pat"}
 READER = {"method": "personal_access_token", "token": "sandbox-jira-pat-reader"}
@@ -78,19 +77,6 @@ def test_a_captcha_is_told_in_words():
     headers = {"x-authentication-denied-reason": "CAPTCHA_CHALLENGE; login-url=https://x.example/login.jsp"}
     said = explain(Answer(403, headers, b"<html>", "https://x.example"))
     assert "captcha" in said
-
-
-async def test_every_tool_has_its_answer_there(desk, jira):
-    """The calls of Cloud's test; each request is held against our document of a Data Center."""
-    projects = ["PROJ"]
-    call = await desk(PAT, projects=projects)
-    made: dict[str, str] = {}
-    for tool, arguments, _ in CALLS:
-        prepare(jira, tool, made)
-        raw = await call.raw(tool, **arguments_of(arguments, made, projects))
-        assert not raw["isError"], (tool, raw["content"])
-        if tool in ("jira_add_comment", "jira_add_attachment"):
-            made[tool] = raw["structuredContent"]["id"]
 
 
 async def test_texts_go_in_and_come_out_as_markdown_and_are_wiki_text_there(call, jira):
