@@ -3,9 +3,9 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import httpcore2
@@ -13,7 +13,6 @@ import httpx2
 
 from connectors.errors import ConnectionFailed, ConnectorError, InvalidInput, TimedOut, UpstreamError
 from connectors.upstream.answers import Answer, error_of, masked
-from connectors.upstream.bodies import bounded
 from connectors.upstream.network import ForbiddenAddressError
 from connectors.upstream.requests import Request
 from connectors.upstream.retry import Kind, Lost, may_have_happened
@@ -67,7 +66,7 @@ async def send_once(
     try:
         async with asyncio.timeout(seconds):
             return await _exchange(http, url, request, headers, secrets, attempt, seconds)
-    except (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout) as error:
+    except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
         cause = _guard_of(error)
         if cause is not None:
             raise ConnectionFailed(str(cause), code="forbidden_address") from error
@@ -140,14 +139,7 @@ async def _exchange(
                 code="bad_character",
                 hint="Leave odd characters out; if there are none, an admin stores the credential again.",
             ) from None
-        response = await http.pool.handle_async_request(built)
-        status, received = response.status, _headers(response.headers)
-        try:
-            body = await bounded(
-                cast("AsyncIterable[bytes]", response.stream), status, received, request.max_bytes
-            )
-        finally:
-            await response.aclose()
+        status, received, body = await http.exchange(built, request.max_bytes)
         target = received.get("location", "")
         if status not in _REDIRECTS or not target or request.kind is not Kind.READ:
             return Answer(status, received, body, url, attempt, secrets)
@@ -166,19 +158,6 @@ async def _exchange(
         if status == 303:  # RFC 9110, 15.4.4: look there, with GET
             method, json, content = "GET", None, None
     raise ConnectionFailed("The system redirects in a circle.", code="redirect")
-
-
-def _headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by lowercase name; several of one name as one list (RFC 9110, 5.3)."""
-    found: dict[str, str] = {}
-    for name, value in raw:
-        key = name.decode("latin-1").lower()
-        try:
-            text = value.decode()
-        except UnicodeDecodeError:
-            text = value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
 
 
 def outcome_of(got: Answer | Missing | ConnectorError) -> str:

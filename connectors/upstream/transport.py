@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -12,9 +12,9 @@ from django.conf import settings
 
 from connectors.connection_settings import NetworkSettings
 from connectors.errors import ConnectionFailed
-from connectors.upstream.network import GuardedBackend
+from connectors.upstream.bodies import bounded
+from connectors.upstream.pool import Pool
 
-IDLE_CONNECTION_S: Final = 30
 USER_AGENT: Final = f"Portico/{settings.PORTICO_VERSION}"
 
 
@@ -32,26 +32,17 @@ _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE"})
 
 
 class Http:
-    """A pool of guarded connections, and requests over them as they are.
+    """Guarded connections, and requests over them as they are.
 
     It follows nothing, keeps no cookie and reads nothing of the environment. The library's client
     does all that, and costs a third of a request; of the library this uses how requests are
-    written (:class:`httpx2.Request`) and the pool below.
+    written (:class:`httpx2.Request`) and the connections below.
     """
 
     def __init__(self, options: NetworkSettings) -> None:
         """Raises ConnectionFailed where ``options.ca`` is no PEM."""
-        self.times = {
-            "connect": options.connect_s, "read": options.read_s,
-            "write": options.write_s, "pool": options.pool_s,
-        }  # fmt: skip
-        self.pool = httpcore2.AsyncConnectionPool(
-            ssl_context=_tls(options.ca, options.verify),
-            max_connections=options.connections,
-            max_keepalive_connections=options.kept_alive,
-            keepalive_expiry=IDLE_CONNECTION_S,
-            network_backend=GuardedBackend(),
-        )
+        self.times = {"connect": options.connect_s, "read": options.read_s, "write": options.write_s}
+        self._pool = Pool(_tls(options.ca, options.verify), options.kept_alive)
 
     def request(
         self,
@@ -66,7 +57,7 @@ class Http:
     ) -> httpcore2.Request:
         """A request ready to be sent; ``connect_s`` in place of the usual time.
 
-        Raises ValueError for what cannot be written, and httpx2.InvalidURL.
+        Raises ValueError for what cannot be written, httpx2.InvalidURL and httpcore2.UnsupportedProtocol.
         """
         own = {**_DEFAULTS, **{name.lower(): value for name, value in headers.items()}}
         times = self.times if connect_s is None else {**self.times, "connect": connect_s}
@@ -79,6 +70,8 @@ class Http:
             to = httpcore2.URL(scheme=scheme, host=host, port=port, target=target)
             return httpcore2.Request(method, to, headers=raw, extensions=extensions)
         built = httpx2.Request(method, url, params=params, headers=own, json=json, content=content)
+        if built.url.scheme not in ("http", "https"):
+            raise httpcore2.UnsupportedProtocol("Neither http nor https.")
         return httpcore2.Request(
             built.method,
             httpcore2.URL(
@@ -92,9 +85,38 @@ class Http:
             extensions=extensions,
         )
 
+    async def exchange(self, request: httpcore2.Request, most: int) -> tuple[int, dict[str, str], bytes]:
+        """Send a request; status, headers and body of its answer.
+
+        Raises what the library raises, and UpstreamError where the body is larger than ``most`` bytes.
+        """
+        connection = await self._pool.take(request.url.origin)
+        try:
+            response = await connection.handle_async_request(request)
+            status, headers = response.status, headers_of(response.headers)
+            stream = cast("AsyncIterable[bytes]", response.stream)
+            body = await bounded(stream, status, headers, most)
+            await response.aclose()
+        finally:
+            await self._pool.give_back(connection)
+        return status, headers, body
+
     async def aclose(self) -> None:
         """Close the connections."""
-        await self.pool.aclose()
+        await self._pool.aclose()
+
+
+def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lowercase name; several of one name as one list (RFC 9110, 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        key = name.decode("latin-1").lower()
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            text = value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -130,7 +130,7 @@ async def test_a_name_that_nobody_answers_for_holds_up_no_other(double, ctx, mon
 
 
 async def test_the_http_library_uses_our_backend_and_no_unix_socket(client):
-    assert isinstance(client._http.pool._network_backend, GuardedBackend)
+    assert isinstance(client._http._pool._network, GuardedBackend)
     with pytest.raises(ForbiddenAddressError):
         await GuardedBackend().connect_unix_socket("/run/redis.sock")
 
