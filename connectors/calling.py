@@ -35,6 +35,7 @@ class Context(Protocol):
     connection: ConnectionRef
     request_id: str
     deadline: float  # of time.monotonic()
+    sent: bool  # whether a request went to the system; its client says so
 
     async def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Tell how far the work is; costs nothing where nobody listens."""

@@ -49,6 +49,7 @@ class CallContext:
         "deadline",
         "remembered",
         "request_id",
+        "sent",
     )
 
     def __init__(
@@ -74,6 +75,7 @@ class CallContext:
         self._onward: dict[str, str] | None = None
         self._identity: str | None = None
         self.asked = False  # whether the result may rest on what this caller's client was asked
+        self.sent = False
         self.remembered: list[tuple[str, Mapping[str, Any], Any]] = []
         self._token = token_for(view, tokens) if tokens else None
 

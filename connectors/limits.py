@@ -1,7 +1,8 @@
 """What calls may cost: rates, quotas and the rest between calls, debited for what is executed.
 
 The pieces are in :mod:`connectors.limiting`. A call that is answered from the cache, refused or
-not valid never comes here.
+not valid never comes here; one that its system's breaker or pause stopped before any request was
+sent is given back.
 """
 
 from connectors.limiting.step import Debit, step

@@ -29,7 +29,15 @@ from connectors.channel import Channel
 from connectors.confirming import DECLINED, REQUIRED, confirm
 from connectors.context import CallContext
 from connectors.deadlines import Deadline
-from connectors.errors import ConnectorError, InternalError, NotPermitted, ServerStopping, TimedOut
+from connectors.errors import (
+    CircuitOpen,
+    ConnectorError,
+    InternalError,
+    NotPermitted,
+    RateLimited,
+    ServerStopping,
+    TimedOut,
+)
 from connectors.limits import charge, give_back
 from connectors.once import once
 from connectors.recording import AUDIT_PATIENCE_S, record_cancelled, said_of
@@ -192,6 +200,10 @@ class _Call:
         except (InputRequired, CapabilityMissing):
             if debit is not None:  # it ended with questions: nothing was executed yet
                 await give_back(debit, turn=False)
+            raise
+        except (RateLimited, CircuitOpen):
+            if debit is not None and not context.sent:
+                await give_back(debit)
             raise
         finally:
             if spec.writes and entry.connection.caches:  # a write that failed may have taken effect

@@ -22,8 +22,17 @@ from connectors.base import PromptSpec, ResourceSpec
 from connectors.channel import Channel
 from connectors.context import CallContext
 from connectors.deadlines import Deadline
-from connectors.errors import ConnectorError, InternalError, InvalidInput, NotFound, NotPermitted, TimedOut
-from connectors.limits import charge_reading
+from connectors.errors import (
+    CircuitOpen,
+    ConnectorError,
+    InternalError,
+    InvalidInput,
+    NotFound,
+    NotPermitted,
+    RateLimited,
+    TimedOut,
+)
+from connectors.limits import charge_reading, give_back
 from connectors.pipeline import (
     NO_CHANNEL,
     NO_INFO,
@@ -198,8 +207,8 @@ async def _read(
     info: CallInfo,
 ) -> list[ResourceContents]:
     context = _context(caller, view, channel, info)
-    await charge_reading(caller, view, context.deadline)
-    value = await context.discreet(getattr(view.connector, spec.method)(context, **variables), uri)
+    method = getattr(view.connector, spec.method)
+    value = await _charged(caller, view, context, lambda: context.discreet(method(context, **variables), uri))
     return _contents(uri, spec.mime_type, value)
 
 
@@ -211,9 +220,25 @@ async def _prompt(
     name: str,
     arguments: dict[str, str],
 ) -> Any:
-    if not view.connector.built_in:  # those have no system that a limit could protect
-        await charge_reading(caller, view, context.deadline)
-    return await context.discreet(method(context, **arguments), name)
+    def work() -> Awaitable[Any]:
+        return context.discreet(method(context, **arguments), name)
+
+    if view.connector.built_in:  # those have no system that a limit could protect
+        return await work()
+    return await _charged(caller, view, context, work)
+
+
+async def _charged(
+    caller: Caller, view: ConnectionView, context: CallContext, work: Callable[[], Awaitable[T]]
+) -> T:
+    """What the work gives; its debit is given back where the system could not be asked."""
+    debit = await charge_reading(caller, view, context.deadline)
+    try:
+        return await work()
+    except (RateLimited, CircuitOpen):
+        if debit is not None and not context.sent:
+            await give_back(debit)
+        raise
 
 
 def _contents(uri: str, mime_type: str, value: Any) -> list[ResourceContents]:

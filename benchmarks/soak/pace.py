@@ -42,12 +42,17 @@ class Peer(asyncio.Protocol):
         head = self.buffer.find(b"\r\n\r\n")
         if head < 0:
             return
-        lowered = self.buffer[:head].lower()
-        length = int(lowered[lowered.find(b"content-length:") + 15 :].split(b"\r\n", 1)[0])
-        if len(self.buffer) >= head + 4 + length:
+        if self.is_whole(head):
             answer, self.buffer = self.buffer, b""
             if self.waiting and not self.waiting.done():
                 self.waiting.set_result(answer)
+
+    def is_whole(self, head: int) -> bool:
+        """Whether an answer whose header ends at ``head`` is there; a slow call's is a stream of chunks."""
+        _, announced, length = self.buffer[:head].lower().partition(b"content-length:")
+        if not announced:
+            return self.buffer.endswith(b"\r\n0\r\n\r\n")
+        return len(self.buffer) >= head + 4 + int(length.split(b"\r\n", 1)[0])
 
     def connection_lost(self, error) -> None:
         if self.waiting and not self.waiting.done():

@@ -169,6 +169,7 @@ class Client:
         if left <= 0:
             raise TimedOut("The call's time is over; nothing was sent.", retryable=True)
         await self.line.enter(min(left, self.options.pool_s))
+        ctx.sent = True
         started = time.perf_counter()
         got: Answer | Missing | ConnectorError | None = None
         try:

@@ -37,6 +37,16 @@ def test_admins_and_owners_see_every_page_of_their_tenant(world: World, role: st
         assert client.get(url(page)).status_code == 200, page
 
 
+def test_on_the_platform_a_tenants_page_says_that_one_is_to_be_chosen(world: World) -> None:
+    client = sign_in(world.superuser)
+    missing = "none is chosen. Choose one on the home page"
+    for page in ("connectors_connection_add", "connectors_usagelimit_add", "tenants_accesskey_add"):
+        answer = client.get(url(page))
+        assert answer.status_code == 403 and missing in answer.content.decode(), page
+    viewer = sign_in(world.left.people["viewer"].user).get(url("connectors_connection_add"))
+    assert viewer.status_code == 403 and missing not in viewer.content.decode()
+
+
 def test_members_who_are_not_staff_sign_in_with_their_password() -> None:
     from django.test import Client
 

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from connectors.base import Connector, Context, prompt, resource, tool
+from connectors.errors import CircuitOpen, RateLimited
 
 
 class Limited(Connector):
@@ -47,6 +48,17 @@ class Limited(Connector):
     async def limited_kept(self, ctx: Context) -> dict[str, Any]:
         """A call whose result is kept."""
         return {"executed": self._count()}
+
+    @tool(title="Paused", hint="R")
+    async def limited_paused(self, ctx: Context, sent: bool) -> dict[str, Any]:
+        """A call whose system asks to be left alone, before or after a first request."""
+        ctx.sent = sent
+        raise RateLimited("The system asked to be left alone.", retry_after=5)
+
+    @resource("limited://paused", title="Paused", mime_type="text/plain")
+    async def paused(self, ctx: Context) -> str:
+        """A thing that rests."""
+        raise CircuitOpen("The system rests.", retry_after=5)
 
     @resource("limited://thing", title="Thing", mime_type="text/plain")
     async def thing(self, ctx: Context) -> str:

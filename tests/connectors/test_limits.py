@@ -11,7 +11,7 @@ from common.redis import sync_client
 from connectors.asking import InputRequired
 from connectors.call_info import CallInfo
 from connectors.channel import Channel
-from connectors.errors import RateLimited
+from connectors.errors import CircuitOpen, RateLimited
 from connectors.limiting.use import usage_of_limits
 from connectors.limits import charge
 from connectors.models import UsageLimit
@@ -163,6 +163,17 @@ async def test_refused_and_invalid_calls_and_those_of_an_open_breaker_cost_nothi
     assert (await called(caller))["type"] == "circuit_open"
     assert (await use_of(tenant, row)).used == 0
     assert executed(tenant) == 0
+
+
+async def test_a_call_that_its_system_was_not_asked_for_costs_nothing(tenant):
+    row = await limited(tenant, 10)
+    caller = await in_db(make_caller, tenant)
+    assert (await called(caller, "limited_paused", sent=False))["retry_after"] == 5
+    with pytest.raises(CircuitOpen):
+        await read_resource(caller, "limited://paused")
+    assert (await use_of(tenant, row)).used == 0
+    assert (await called(caller, "limited_paused", sent=True))["retry_after"] == 5
+    assert (await use_of(tenant, row)).used == 1
 
 
 async def test_an_answer_from_the_cache_costs_nothing(tenant):

@@ -36,6 +36,7 @@ class Ctx:
 
     deadline: float
     identity: str = field(default_factory=lambda: uuid.uuid4().hex)
+    sent: bool = False
 
     def trace_headers(self) -> dict[str, str]:
         return {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}

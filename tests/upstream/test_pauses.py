@@ -50,6 +50,15 @@ async def test_after_the_last_call_of_a_limit_nothing_is_sent_until_its_reset(cl
     assert len(double.came) == 1
 
 
+async def test_a_call_knows_whether_a_request_was_sent_for_it(client, double, ctx):
+    first, second = ctx(identity="c"), ctx(identity="c")
+    double.script = [answer(429, retry_after="300")]
+    for call, sent in ((first, True), (second, False)):
+        with pytest.raises(RateLimited):
+            await client.send(call, READ)
+        assert call.sent is sent
+
+
 async def test_another_credential_tenant_connection_or_bucket_goes_on(client, double, ctx):
     double.script = [answer(429, retry_after="300")]
     await limited(client, ctx, READ, identity="c")

@@ -1,8 +1,10 @@
 """The admin's site: who may enter, the switcher, the side bar, and the doors that stay shut."""
 
+from functools import wraps
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -75,6 +77,23 @@ class PorticoAdminSite(UnfoldAdminSite):
         if not user.is_active or not user.is_authenticated:
             return False
         return user.is_superuser or seat_of(request).tenant is not None
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Django's; a tenant's page that a superuser opens on the platform says what is missing."""
+
+        @wraps(view)
+        def told(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return view(request, *args, **kwargs)
+            except PermissionDenied as refusal:
+                if refusal.args or seat_of(request).tenant is not None:
+                    raise
+                raise PermissionDenied(
+                    "This page belongs to a tenant, and none is chosen. Choose one on the home page, then open this"
+                    " page again."
+                ) from None
+
+        return super().admin_view(told, cacheable)
 
     @property
     def login_form(self) -> Any:  # type: ignore[override]
