@@ -1,5 +1,6 @@
 """Connections to systems that stay open between requests."""
 
+import asyncio
 import ssl
 from typing import Final, cast
 
@@ -8,6 +9,7 @@ import httpcore2
 from connectors.upstream.network import GuardedBackend
 
 IDLE_CONNECTION_S: Final = 30
+SURPLUS_S: Final = 1.0  # so long more than the setting says stay open: calls of a burst come again
 
 
 class Pool:
@@ -23,6 +25,7 @@ class Pool:
         self._most_idle = most_idle
         self._network = GuardedBackend()
         self._idle: list[httpcore2.AsyncHTTPConnection] = []  # the one used last at the end
+        self._trimming: asyncio.Task[None] | None = None
 
     async def take(self, origin: httpcore2.Origin) -> httpcore2.AsyncHTTPConnection:
         """An idle connection to an origin, or a new one, for one request; then :meth:`give_back`."""
@@ -44,14 +47,27 @@ class Pool:
             await connection.aclose()
             return
         self._idle.append(connection)
-        if len(self._idle) > self._most_idle:
-            await self._idle.pop(0).aclose()
+        if len(self._idle) <= self._most_idle:
+            return
+        if not self._most_idle:
+            await self._trim()
+        elif self._trimming is None or self._trimming.done():
+            self._trimming = asyncio.get_running_loop().create_task(self._trim_soon())
 
     async def aclose(self) -> None:
         """Close the idle connections, and those under way as they are given back."""
         self._most_idle = 0
-        while self._idle:
-            await self._idle.pop().aclose()
+        if self._trimming is not None:
+            self._trimming.cancel()
+        await self._trim()
+
+    async def _trim_soon(self) -> None:
+        await asyncio.sleep(SURPLUS_S)
+        await self._trim()
+
+    async def _trim(self) -> None:
+        while len(self._idle) > self._most_idle:
+            await self._idle.pop(0).aclose()
 
 
 def _has_more(connection: httpcore2.AsyncHTTPConnection) -> bool:

@@ -20,8 +20,18 @@ async def test_requests_one_after_another_share_a_connection(client, double, ctx
     assert double.connections == 1
 
 
+async def test_calls_of_a_burst_that_come_again_find_their_connections_open(double, ctx):
+    client = Client(some_connection(connections=8, kept_alive=1), double.url)
+    for _ in range(5):
+        await asyncio.gather(*(client.send(ctx(), READ) for _ in range(8)))
+    assert double.connections == 8
+    await client.aclose()
+    await until(lambda: double.open == 0)
+
+
 @pytest.mark.parametrize("kept", [0, 1, 3])
-async def test_as_many_stay_open_as_the_setting_says(double, ctx, kept):
+async def test_as_many_stay_open_as_the_setting_says(double, ctx, monkeypatch, kept):
+    monkeypatch.setattr(pool, "SURPLUS_S", 0.02)
     client = Client(some_connection(connections=5, kept_alive=kept), double.url)
     for _ in range(3):
         await asyncio.gather(*(client.send(ctx(), READ) for _ in range(20)))
