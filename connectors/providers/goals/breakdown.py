@@ -12,7 +12,7 @@ from connectors.providers.goals.create import take_numbers
 from connectors.providers.goals.models import Task
 from connectors.providers.goals.plan import find_cycle
 from connectors.providers.goals.records import PRIORITY_NUMBERS, Scope, hours, number_of, task_id, title_of
-from connectors.providers.goals.services import saved_task, saved_tasks
+from connectors.providers.goals.saved import saved_task, saved_tasks
 from connectors.providers.goals.states import State
 from connectors.providers.goals.types import MAX_DEPENDENCIES, MAX_TASKS, Subtask
 

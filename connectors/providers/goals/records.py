@@ -12,7 +12,7 @@ import orjson
 
 from common.text import clean_text
 from connectors.errors import InvalidInput
-from connectors.providers.goals.models import Goal, Priority, Task, public_id
+from connectors.providers.goals.models import Goal, Priority, Task, TaskNote, public_id
 from connectors.providers.goals.states import State
 from connectors.providers.goals.types import MAX_JSON
 
@@ -217,6 +217,11 @@ def task_line(task: PlanTask | Task) -> dict[str, Any]:
             "dependencies": [task_id(number) for number in task.dependencies],
         }
     )
+
+
+def note_record(note: TaskNote) -> dict[str, str]:
+    """A note as clients see it."""
+    return {"text": note.text, "author": note.author, "created_at": moment(note.created_at)}
 
 
 def progress_of(states: Iterable[str]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from connectors.providers.goals.records import (
     check_fields,
     goal_record,
     moment,
+    note_record,
     number_of,
     pick,
     progress_of,
@@ -26,7 +27,6 @@ from connectors.providers.goals.records import (
     task_line,
     task_record,
 )
-from connectors.providers.goals.services import note_record
 from connectors.providers.goals.states import CLOSED, State
 from connectors.providers.goals.types import MAX_BATCH, MAX_TASKS, GoalRecord, ProposedDependency, TaskRecord
 

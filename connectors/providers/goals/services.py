@@ -1,7 +1,6 @@
-"""Writes: each function is one transaction, all or nothing, and returns what clients see."""
+"""Writes of goals and tasks: each function is one transaction, all or nothing, and returns what clients see."""
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +11,7 @@ from common.writer import writer
 from connectors.errors import Conflict, ConnectorError, InvalidInput, NotFound
 from connectors.providers.goals import create
 from connectors.providers.goals.board import Board, no_task
-from connectors.providers.goals.models import Goal, Task, TaskNote
+from connectors.providers.goals.models import Goal, Task
 from connectors.providers.goals.records import (
     PRIORITY_NUMBERS,
     Scope,
@@ -25,13 +24,12 @@ from connectors.providers.goals.records import (
     moment,
     number_of,
     progress_of,
-    task_id,
-    task_line,
     task_record,
     title_of,
 )
+from connectors.providers.goals.saved import saved_task, unblocked
 from connectors.providers.goals.states import DONE, State, check_goal_move
-from connectors.providers.goals.types import MAX_DEPENDENCIES, MAX_LINKS, MAX_NOTES, TaskChange
+from connectors.providers.goals.types import TaskChange
 
 
 async def goal_create(
@@ -237,150 +235,6 @@ def task_delete(scope: Scope, task: str, reassign_dependents: bool = False) -> d
         "tasks_deleted": 1,
         "reassigned": [other.public_id for other in dependents],
     }
-
-
-@transaction.atomic
-def dependency_add(scope: Scope, task: str, depends_on: str) -> dict[str, Any]:
-    """Let a task wait for another of the same goal; adding it again changes nothing."""
-    board, row = Board.of_task(scope, number_of(task))
-    other = board.tasks.get(number_of(depends_on))
-    if other is None:
-        raise NotFound(
-            f"{depends_on} is not a task of {board.goal.public_id}, where {task} is.",
-            hint=f'get_goal("{board.goal.public_id}") lists the tasks it can depend on.',
-        )
-    if other.number not in row.dependencies:
-        board.demand_open()
-        board.demand_lease(row)
-        if row.status in (State.IN_PROGRESS, State.COMPLETED, State.CANCELLED) and other.status not in DONE:
-            raise Conflict(
-                f"{row.public_id} is {row.status}; it cannot wait for {other.public_id} any more.",
-                code="already_started",
-                hint='update_task_status(status="ready") puts a task in progress back first.',
-            )
-        if len(row.dependencies) >= MAX_DEPENDENCIES:
-            raise InvalidInput(f"A task has at most {MAX_DEPENDENCIES} dependencies.")
-        row.dependencies = [*row.dependencies, other.number]
-        board.touch(row)
-        board.demand_no_cycle()
-        board.settle()
-    return saved_task(board, row)
-
-
-@transaction.atomic
-def dependency_remove(scope: Scope, task: str, depends_on: str) -> dict[str, Any]:
-    """Let a task no longer wait for another; removing what is not there changes nothing."""
-    board, row = Board.of_task(scope, number_of(task))
-    number = number_of(depends_on)
-    if number in row.dependencies:
-        board.demand_lease(row)
-        row.dependencies = [other for other in row.dependencies if other != number]
-        board.touch(row)
-        board.settle()
-    return saved_task(board, row)
-
-
-@transaction.atomic
-def task_claim(scope: Scope, task: str, agent: str, seconds: int) -> dict[str, Any]:
-    """Keep a task for one agent of the calling principal; claiming again extends the lease."""
-    board, row = Board.of_task(scope, number_of(task))
-    agent = clean_text(" ".join(agent.split()), 80)
-    if not agent:
-        raise InvalidInput("The agent's name is empty.", hint="Give the name that the other agents know.")
-    board.demand_open()
-    board.demand_lease(row, agent)
-    if row.status not in (State.READY, State.IN_PROGRESS):
-        waiting = board.open_dependencies(row)
-        raise Conflict(
-            f"{row.public_id} is {row.status}; only a ready task, or one in progress, can be claimed.",
-            code="not_claimable",
-            hint=f"It waits for {', '.join(waiting[:5])}."
-            if waiting
-            else "get_next_tasks shows what can be claimed.",
-        )
-    row.lease_principal, row.lease_agent = scope.principal_id, agent
-    row.lease_expires_at = board.now + timedelta(seconds=seconds)
-    board.touch(row)
-    board.settle()
-    return saved_task(board, row)
-
-
-@transaction.atomic
-def note_add(scope: Scope, task: str, text: str) -> dict[str, Any]:
-    """Add a remark to a task."""
-    board, row = Board.of_task(scope, number_of(task))
-    notes = list(TaskNote.objects.filter(task=row, **scope.keys))
-    if len(notes) >= MAX_NOTES:
-        raise Conflict(f"{row.public_id} has {MAX_NOTES} notes, the most a task can have.", code="full")
-    text = clean_text(text, 4_000)
-    if not text.strip():
-        raise InvalidInput("The note is empty.")
-    author = clean_text(scope.principal_name, 150)
-    notes.append(
-        TaskNote.objects.create(task=row, text=text, author=author, created_at=board.now, **scope.keys)
-    )
-    board.touch(row)
-    board.settle()
-    return {**saved_task(board, row), "notes": [note_record(note) for note in notes]}
-
-
-@transaction.atomic
-def link_set(scope: Scope, task: str, system: str, external_id: str, url: str) -> dict[str, Any]:
-    """Link a task to its counterpart; one link per system and id, set again to change its URL."""
-    board, row = Board.of_task(scope, number_of(task))
-    link = {
-        "system": clean_text(system.strip().lower(), 40),
-        "external_id": clean_text(external_id.strip(), 200),
-        "url": clean_text(url.strip(), 2_000),
-    }
-    if not link["system"] or not link["external_id"]:
-        raise InvalidInput("system and external_id must not be empty.")
-    same = ("system", "external_id")
-    others = [old for old in row.links if any(old[key] != link[key] for key in same)]
-    if len(others) >= MAX_LINKS:
-        raise Conflict(f"{row.public_id} has {MAX_LINKS} links, the most a task can have.", code="full")
-    if link not in row.links:
-        row.links = [*others, link]
-        board.touch(row)
-        board.settle()
-    return saved_task(board, row)
-
-
-def note_record(note: TaskNote) -> dict[str, str]:
-    """A note as clients see it."""
-    return {"text": note.text, "author": note.author, "created_at": moment(note.created_at)}
-
-
-def saved_task(board: Board, task: Task) -> dict[str, Any]:
-    """The record of a task that was just stored."""
-    return {
-        **task_record(task, board.goal.number),
-        "unblocked": unblocked(board),
-        "goal_status": str(board.goal.status),
-        "_cache_status": cache_status("task", task.public_id, board.now),
-    }
-
-
-def saved_tasks(board: Board, tasks: Iterable[Task], **more: Any) -> dict[str, Any]:
-    """The records of tasks that were just stored, and what else is to be said."""
-    lines = [task_line(task) for task in tasks]
-    return {
-        "goal_id": board.goal.public_id,
-        "goal_status": str(board.goal.status),
-        "tasks": lines,
-        "count": len(lines),
-        **more,
-        "_cache_status": cache_status("goal", board.goal.public_id, board.now),
-    }
-
-
-def unblocked(board: Board) -> list[str]:
-    """The tasks that this write made ready."""
-    return [
-        task_id(number)
-        for number in dict.fromkeys(board.unblocked)
-        if number in board.tasks and board.tasks[number].status == State.READY
-    ]
 
 
 def _text_or_priority(name: str, value: Any) -> Any:

@@ -6,7 +6,15 @@ from pydantic import Field
 
 from common.db import in_db
 from connectors.base import Context, tool
-from connectors.providers.goals import breakdown, selectors, services, types
+from connectors.providers.goals import (
+    attachments,
+    breakdown,
+    claims,
+    dependencies,
+    selectors,
+    services,
+    types,
+)
 from connectors.providers.goals.goal_tools import GoalTools
 
 Agent = Annotated[
@@ -157,7 +165,7 @@ class TaskTools(GoalTools):
         self, ctx: Context, task_id: types.TaskId, depends_on: types.TaskId
     ) -> types.SavedTask:
         """Let a task wait for another of the same goal. A cycle is refused and named."""
-        record: Any = await in_db(services.dependency_add, self.scope(ctx), task_id, depends_on)
+        record: Any = await in_db(dependencies.dependency_add, self.scope(ctx), task_id, depends_on)
         return record
 
     @tool(title="Remove a dependency", hint="DI", toolset="write")
@@ -165,7 +173,7 @@ class TaskTools(GoalTools):
         self, ctx: Context, task_id: types.TaskId, depends_on: types.TaskId
     ) -> types.SavedTask:
         """Let a task no longer wait for another; it may become ready by that."""
-        record: Any = await in_db(services.dependency_remove, self.scope(ctx), task_id, depends_on)
+        record: Any = await in_db(dependencies.dependency_remove, self.scope(ctx), task_id, depends_on)
         return record
 
     @tool(title="Claim a task", hint="I", toolset="write")
@@ -182,7 +190,7 @@ class TaskTools(GoalTools):
 
         The claim ends when it runs out or when the task leaves in_progress.
         """
-        record: Any = await in_db(services.task_claim, self.scope(ctx), task_id, agent, lease_seconds)
+        record: Any = await in_db(claims.task_claim, self.scope(ctx), task_id, agent, lease_seconds)
         return record
 
     @tool(title="Note something on a task", hint="W", toolset="write")
@@ -193,7 +201,7 @@ class TaskTools(GoalTools):
         note: Annotated[str, Field(min_length=1, max_length=4_000, description="The remark.")],
     ) -> types.SavedTask:
         """Add a remark to a task: a finding, a decision, a question. get_task shows them."""
-        record: Any = await in_db(services.note_add, self.scope(ctx), task_id, note)
+        record: Any = await in_db(attachments.note_add, self.scope(ctx), task_id, note)
         return record
 
     @tool(title="Link a task to another system", hint="I", toolset="write")
@@ -212,5 +220,5 @@ class TaskTools(GoalTools):
         ],
     ) -> types.SavedTask:
         """Link a task to its counterpart in a tracker; linking the same one again changes its address."""
-        record: Any = await in_db(services.link_set, self.scope(ctx), task_id, system, external_id, url)
+        record: Any = await in_db(attachments.link_set, self.scope(ctx), task_id, system, external_id, url)
         return record
