@@ -12,6 +12,7 @@ from audit.services import record_change
 from common.vault import decrypt, encrypt
 from connectors.context import CREDENTIAL_PURPOSE
 from connectors.models import Connection, Credential, HealthCheck
+from connectors.registry import connector_slugs
 from connectors.services._shared import class_of, locked, validated
 from connectors.services.tokens import tokens_forget
 from tenants.changes import tenant_changed
@@ -97,7 +98,7 @@ def credential_warnings(connection: Connection, principal: Principal | None = No
         .filter(connection=connection, principal=principal, kind="settings")
         .first()
     )
-    if row is None:
+    if row is None or connection.connector not in connector_slugs():
         return []
     return class_of(connection.connector).credential_warnings(_read(connection.tenant, row))
 

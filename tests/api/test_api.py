@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
 from audit.models import AuditEvent
+from connectors.models import Connection
 from tenants.models import AccessKey, Tenant
 from tenants.principals import Actor
 from tenants.services.tokens import api_token_create, api_token_revoke
@@ -186,7 +187,7 @@ def test_credentials_are_written_and_never_read(root):
     )
     assert made.status_code == 201
     replaced = root.put(f"{path}/credential", {"values": {"token": SECRET + "2"}}, format="json")
-    assert replaced.json() == {"fields_set": ["token", "user"]}
+    assert replaced.json() == {"fields_set": ["token", "user"], "warnings": []}
     for answer in (
         made,
         replaced,
@@ -201,7 +202,30 @@ def test_credentials_are_written_and_never_read(root):
     rows = AuditEvent.objects.for_tenant(tenant).values_list("arguments", "message")
     assert SECRET not in json.dumps(list(rows))
     assert root.delete(f"{path}/credential").status_code == 204
-    assert root.get(f"{path}/credential").json() == {"fields_set": []}
+    assert root.get(f"{path}/credential").json() == {"fields_set": [], "warnings": []}
+
+
+def test_storing_a_credential_says_what_is_odd_about_it_and_stores_it_all_the_same(root):
+    path = f"/api/v1/tenants/{make_tenant().slug}/connections"
+    settings, odd = {"site": "https://acme.atlassian.net"}, {"email": "ann@acme.test", "token": SECRET}
+    made = root.post(path, {"connector": "jira", "settings": settings, "credential": odd}, format="json")
+    said = made.json()["credential_warnings"]
+    assert (made.status_code, len(said)) == (201, 1)
+    assert "ATATT" in said[0] and SECRET not in made.content.decode()
+    again = root.put(f"{path}/jira", {"credential": {"token": f"{SECRET}2"}}, format="json")
+    assert (again.status_code, again.json()["credential_warnings"]) == (200, said)
+    for answer in (
+        root.get(f"{path}/jira/credential"),
+        root.put(f"{path}/jira/credential", {"values": {"token": f"{SECRET}3"}}, format="json"),
+    ):
+        assert (answer.json()["fields_set"], answer.json()["warnings"]) == (
+            ["email", "method", "token"],
+            said,
+        )
+    good = root.put(f"{path}/jira/credential", {"values": {"token": "ATATT3xGood"}}, format="json")
+    assert good.json()["warnings"] == []
+    Connection.objects.for_tenant(Tenant.objects.get(slug=path.split("/")[4])).update(connector="gone")
+    assert root.get(f"{path}/jira/credential").json()["warnings"] == []
 
 
 def test_a_superuser_who_is_no_member_calls_no_tool(root):

@@ -35,9 +35,9 @@ class ConnectionView(View):
         return found
 
     def shown(self, row: Connection, status: int = 200) -> Response:
-        """A connection as stored now."""
+        """A connection as it was just stored."""
         fresh = one(self.rows(row.tenant), pk=row.pk)
-        return Response(shapes.ConnectionSerializer(fresh).data, status=status)
+        return Response(shapes.StoredConnectionSerializer(fresh).data, status=status)
 
     def create(self, tenant: Tenant, slug: str, values: dict[str, Any]) -> Connection:
         """Make a connection from the API's words."""
@@ -65,7 +65,7 @@ class Connections(ConnectionView):
     @extend_schema(
         operation_id="connections_create",
         request=shapes.ConnectionWrite,
-        responses={201: shapes.ConnectionSerializer},
+        responses={201: shapes.StoredConnectionSerializer},
     )
     @idempotent
     def post(self, request: Request, slug: str) -> Response:
@@ -82,12 +82,12 @@ class ConnectionDetail(ConnectionView):
     @extend_schema(operation_id="connections_get", responses=shapes.ConnectionSerializer)
     def get(self, request: Request, slug: str, name: str) -> Response:
         """Show a connection."""
-        return self.shown(self.connection(slug, name))
+        return Response(shapes.ConnectionSerializer(self.connection(slug, name)).data)
 
     @extend_schema(
         operation_id="connections_put",
         request=shapes.ConnectionWrite,
-        responses=shapes.ConnectionSerializer,
+        responses=shapes.StoredConnectionSerializer,
     )
     def put(self, request: Request, slug: str, name: str) -> Response:
         """Create or update a connection by its slug; doing it again changes nothing."""
@@ -103,7 +103,7 @@ class ConnectionDetail(ConnectionView):
     @extend_schema(
         operation_id="connections_patch",
         request=shapes.ConnectionWrite,
-        responses=shapes.ConnectionSerializer,
+        responses=shapes.StoredConnectionSerializer,
     )
     def patch(self, request: Request, slug: str, name: str) -> Response:
         """Change a connection."""
@@ -145,25 +145,29 @@ class Credential(ConnectionView):
 
     @extend_schema(operation_id="credentials_get", responses=shapes.CredentialState)
     def get(self, request: Request, slug: str, name: str) -> Response:
-        """Tell which fields are stored."""
-        return Response({"fields_set": services.credential_fields(self.connection(slug, name))})
+        """Tell which fields are stored, and what is odd about them."""
+        return self._told(self.connection(slug, name))
 
     @extend_schema(
         operation_id="credentials_put", request=shapes.CredentialWrite, responses=shapes.CredentialState
     )
     def put(self, request: Request, slug: str, name: str) -> Response:
-        """Store secrets; fields that are empty or missing keep theirs."""
+        """Store secrets; fields that are empty or missing keep theirs. Says what is odd about them."""
         row = self.connection(slug, name)
         services.credential_set(
             row, said(shapes.CredentialWrite, request)["values"], actor=self.access().actor
         )
-        return Response({"fields_set": services.credential_fields(row)})
+        return self._told(row)
 
     @extend_schema(operation_id="credentials_delete", responses={204: None})
     def delete(self, request: Request, slug: str, name: str) -> Response:
         """Forget the secrets."""
         services.credential_delete(self.connection(slug, name), actor=self.access().actor)
         return Response(status=204)
+
+    def _told(self, row: Connection) -> Response:
+        told = {"fields_set": services.credential_fields(row), "warnings": services.credential_warnings(row)}
+        return Response(told)
 
 
 class ConnectionTools(ConnectionView):

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from audit.models import AuditEvent, from_us
 from connectors.models import Connection, Endpoint, ToolPermission
+from connectors.services import credential_warnings
 from portico.access import endpoint_url, mcp_url
 from tenants.models import AccessKey, Invitation, Principal, Tenant
 from tenants.principals import Role
@@ -127,6 +128,19 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
         }
 
 
+class StoredConnectionSerializer(ConnectionSerializer):
+    """A connection that was just stored, with what is odd about its credential."""
+
+    credential_warnings = serializers.SerializerMethodField()
+
+    class Meta(ConnectionSerializer.Meta):
+        fields = [*ConnectionSerializer.Meta.fields, "credential_warnings"]
+
+    def get_credential_warnings(self, row: Connection) -> list[str]:
+        """What the connector finds odd about the stored credential; it is used all the same."""
+        return credential_warnings(row)
+
+
 class ConnectionWrite(serializers.Serializer[Any]):
     """What may be said of a connection. ``credential`` is write-only."""
 
@@ -203,6 +217,10 @@ class CredentialState(serializers.Serializer[Any]):
     """Which fields are stored, never their values."""
 
     fields_set = serializers.ListField(child=serializers.CharField())
+    warnings = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What the connector finds odd: a token of an unknown form, its near end. It is used all the same.",
+    )
 
 
 class SwitchWrite(serializers.Serializer[Any]):
