@@ -1,0 +1,47 @@
+"""What each role of a tenant may use."""
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from connectors.models import ToolPermission
+from connectors.services import permission_set
+from portico.api import serializers as shapes
+from portico.api.views import View, said
+from tenants.principals import Role
+
+
+class Permissions(View):
+    """What each role may use."""
+
+    @extend_schema(operation_id="permissions_list", responses=shapes.PermissionSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """List the rules of all roles."""
+        rows = ToolPermission.objects.for_tenant(self.tenant(slug, Role.ADMIN))
+        return self.page(rows.order_by("role"), shapes.PermissionSerializer)
+
+
+class PermissionDetail(View):
+    """One role's rule."""
+
+    @extend_schema(
+        operation_id="permissions_put",
+        request=shapes.PermissionSerializer,
+        responses=shapes.PermissionSerializer,
+    )
+    def put(self, request: Request, slug: str, role: str) -> Response:
+        """Set a role's patterns ``connection:tool``; empty lists take its rules away."""
+        tenant = self.tenant(slug, Role.ADMIN)
+        values = said(shapes.PermissionSerializer, request)
+        if role not in list(Role):
+            raise Http404
+        row = permission_set(
+            tenant=tenant,
+            role=role,
+            allow=values.get("allow", []),
+            deny=values.get("deny", []),
+            confirm=values.get("confirm"),
+            actor=self.access().actor,
+        )
+        return Response(shapes.PermissionSerializer(row).data)
