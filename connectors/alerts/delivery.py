@@ -1,9 +1,9 @@
 """Delivering alerts: at least once each, with pauses that grow, under an id that never changes.
 
-A due delivery is claimed by moving ``next_try_at`` on and counting the try; then it is sent
-with no lock held, and then its end is written. Who dies in between leaves a delivery that is
-due again at the moved moment: it is sent once more with the same id, by which a receiver
-knows it.
+A due delivery is claimed by moving ``next_try_at`` on; then its try is counted, it is sent with
+no lock held, and its end is written. Who dies in between leaves a delivery that is due again at
+the moved moment: it is sent once more with the same id, by which a receiver knows it. A claim
+that no worker came to is no try: many alerts at once may wait longer than their claims hold.
 """
 
 import logging
@@ -13,6 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -54,12 +55,11 @@ def due_alerts(now: datetime, limit: int = BATCH) -> list[Due]:
             .order_by("next_try_at")[:limit]
         )
         for row in rows:
-            row.attempts += 1
             row.next_try_at = now + timedelta(seconds=LEASE_S)
-            if row.created_at < now - TOO_OLD or row.attempts > len(PAUSES_S) + 1:
-                row.status, row.next_try_at, row.attempts = Status.FAILED, None, row.attempts - 1
+            if row.created_at < now - TOO_OLD or row.attempts > len(PAUSES_S):
+                row.status, row.next_try_at = Status.FAILED, None
                 row.last_error = row.last_error or _("It could not be delivered in time.")
-        AlertDelivery.unscoped.bulk_update(rows, ["attempts", "next_try_at", "status", "last_error"])
+        AlertDelivery.unscoped.bulk_update(rows, ["next_try_at", "status", "last_error"])
     return [Due(row.tenant_id, row.pk, row.next_try_at) for row in rows if row.next_try_at is not None]
 
 
@@ -68,6 +68,8 @@ def deliver(tenant_id: UUID, delivery_id: UUID, slot: datetime) -> Tried | None:
     rows = AlertDelivery.objects.for_tenant(tenant_id).filter(
         pk=delivery_id, status=Status.WAITING, next_try_at=slot
     )
+    if not rows.update(attempts=F("attempts") + 1):
+        return None
     row: AlertDelivery | None = rows.select_related(
         "target", "target__tenant", "change__connection", "change__tenant"
     ).first()

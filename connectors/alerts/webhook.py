@@ -56,6 +56,7 @@ class _Sending:
     identity: str = ""
     request_id: str = ""
     caller: Any = None
+    sent: bool = False
 
     def trace_headers(self) -> Mapping[str, str]:
         return {}
@@ -86,7 +87,9 @@ async def send_webhook(tenant_id: UUID, target_id: UUID, url: str, secret: str, 
         # A body that is too large came with a status, which alone counts.
         if error.code == "too_large" and 200 <= error.upstream_status < 300:
             return ARRIVED
-        return Tried(error.message[:300], final=error.code == "forbidden_address")
+        return Tried(
+            error.message[:300], final=error.code == "forbidden_address", retry_after=error.retry_after
+        )
     finally:
         await client.aclose()
     if answer.ok:

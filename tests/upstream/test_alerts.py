@@ -185,6 +185,18 @@ def test_a_receiver_that_asks_for_patience_gets_it(there, tenant):
     assert 800 < (row.next_try_at - timezone.now()).total_seconds() <= 900
 
 
+def test_another_alert_for_a_receiver_that_asked_for_patience_waits_as_long(there, tenant):
+    target_of(tenant, there.url)
+    fail(tenant)
+    there.script = [(503, {"retry-after": "7200"})]
+    run_due(tenant)
+    fail(tenant)
+    (tried,) = run_due(tenant)
+    row = rows(tenant)[1]
+    assert not tried.ok and len(there.got) == 1
+    assert 7000 < (row.next_try_at - timezone.now()).total_seconds() <= 7200
+
+
 def test_a_receiver_that_is_gone_is_switched_off_and_what_waits_for_it_given_up(there, tenant):
     target, _ = target_of(tenant, there.url)
     fail(tenant)
@@ -262,15 +274,36 @@ def test_a_worker_that_is_killed_after_sending_has_it_sent_again_with_the_same_i
     assert first.body == second.body and second.is_signed_with(secret)
 
 
-def test_what_kills_every_worker_is_given_up_in_the_end(there, tenant):
+def test_what_kills_every_worker_is_given_up_in_the_end(there, tenant, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
     target_of(tenant, there.url)
     fail(tenant)
+    monkeypatch.setattr(delivery, "send_alert", killed)
     now = timezone.now()
     for _ in range(len(PAUSES_S) + 1):
         (due,) = claim(tenant, now)
+        with pytest.raises(Killed):
+            deliver(due.tenant_id, due.delivery_id, due.slot)
         now = due.slot
     assert claim(tenant, now) == []
-    assert rows(tenant)[0].status == Status.FAILED
+    assert (rows(tenant)[0].status, rows(tenant)[0].attempts) == (Status.FAILED, len(PAUSES_S) + 1)
+
+
+def test_an_alert_that_no_worker_came_to_has_lost_no_try(there, tenant):
+    """Many systems fail at once, and their alerts wait longer for a worker than a claim holds."""
+    target_of(tenant, there.url)
+    fail(tenant)
+    now = timezone.now()
+    for _ in range(2 * len(PAUSES_S)):
+        (due,) = claim(tenant, now)
+        now = due.slot
+    assert [tried.ok for tried in run_due(tenant, now)] == [True]
+    assert (rows(tenant)[0].status, rows(tenant)[0].attempts) == (Status.DONE, 1)
 
 
 def test_an_alert_that_waited_for_a_day_is_not_sent_any_more(there, tenant):
