@@ -105,10 +105,13 @@ class ReadingTools(ConfluenceBase):
         if include_comments:
             told = await self._get(ctx, f"{V2}/pages/{id}/footer-comments", body_format="storage", limit=25)
             made["comments"] = [trim.comment(self.site.url, one) for one in told.get("results") or []]
+            made |= _more("comments", told, "confluence_get_comments", id)
         if include_history:
-            told = await self._get(ctx, f"{V2}/pages/{id}/versions", limit=10)
+            told = await self._get(ctx, f"{V2}/pages/{id}/versions", limit=10, sort="-modified-date")
             made["history"] = [trim.version(one) for one in told.get("results") or []]
-        asked = ("comments", "history", "next_start")  # by arguments of their own, or to go on with
+            made |= _more("history", told, "confluence_get_page_history", id)
+        # by arguments of their own, or to go on with
+        asked = ("comments", "more_comments", "history", "more_history", "next_start")
         return untrusted(pick(made, [*fields, *asked] if fields else None))
 
     @tool(
@@ -168,3 +171,10 @@ class ReadingTools(ConfluenceBase):
         space = await self.space(ctx, space_key)
         told = await self._get(ctx, f"{V2}/spaces/{space.id}", description_format="plain")
         return untrusted(pick(trim.space(self.site.url, told), fields))
+
+
+def _more(name: str, told: dict[str, Any], tool: str, page_id: str) -> dict[str, str]:
+    """That a page has more of these than come with it, and which tool lists them; empty where it has not."""
+    if not (told.get("_links") or {}).get("next"):
+        return {}
+    return {f"more_{name}": f'{tool}(page_id="{page_id}") lists all of them.'}

@@ -56,7 +56,10 @@ class Around(Pages):
 
     @route("GET", V2 + "/pages/{id}/versions", scopes=READ)
     def versions(self, request: Request) -> Any:
-        return self.list_of(request, [self.told_version(one) for one in self.page(request)["versions"][::-1]])
+        rows = sorted(self.page(request)["versions"], key=lambda row: row["number"])
+        if request.one("sort").startswith("-"):
+            rows.reverse()
+        return self.list_of(request, [self.told_version(one) for one in rows])
 
     @route("GET", V2 + "/pages/{id}/footer-comments", scopes=COMMENTS)
     def comments(self, request: Request) -> Any:

@@ -51,6 +51,7 @@ TYPICAL = {
     "confluence_get_comments": ({"page_id": "{page}", "limit": 25},
                                 V2 + "/pages/{page}/footer-comments?limit=25&body-format=storage"),
     "confluence_list_attachments": ({"page_id": "{page}", "limit": 25}, V2 + "/pages/{page}/attachments?limit=25"),
+    "confluence_get_page_history": ({"page_id": "{page}", "limit": 25}, V2 + "/pages/{page}/versions?limit=25"),
 }  # fmt: skip
 
 
@@ -66,6 +67,8 @@ def filled(confluence, pages):
         made = {"id": space, "key": f"S{number}", "name": f"Space {number}", "home": page["id"]}
         confluence.spaces[space] = {**confluence.spaces[team], **made}
     page["body"] = page["versions"][-1]["body"] = STORAGE
+    page["versions"] += [{**page["versions"][0], "number": number, "authorId": f"5b10a2844c20165700ede2{number % 3:02}"}
+                         for number in range(2, 26)]  # fmt: skip
     return {"space": team, "page": page["id"]}
 
 

@@ -52,10 +52,8 @@ async def test_versions_are_listed_read_and_compared(there, server, monkeypatch,
     page = await made(there, content="first")
     await there("confluence_update_page", page_id=page["id"], content="second", message="Better")
     history = await there("confluence_get_page_history", page_id=page["id"])
-    assert [(row["version"], row["by"]["name"]) for row in history["items"]] == [
-        (2, "Ada Lovelace"),
-        (1, "Ada Lovelace"),
-    ]
+    assert [(row["version"], row["by"]) for row in history["items"]] == [(2, "p1"), (1, "p1")]
+    assert history["people"] == {"p1": {"id": "ada", "name": "Ada Lovelace"}}
     former = await there("confluence_get_page_version", page_id=page["id"], version=1)
     assert (former["content"], former["version"], former["space"]) == ("first", 1, "DOCS")
     diff = await there("confluence_diff_versions", page_id=page["id"], from_version=1)

@@ -47,6 +47,23 @@ async def test_a_page_brings_its_comments_and_history_where_asked(call):
     got = await call("confluence_get_page", page_id=page["id"], include_comments=True, include_history=True)
     assert [one["text"] for one in got["comments"]] == ["Is this **so**?"]
     assert [one["version"] for one in got["history"]] == [1]
+    assert not {"more_comments", "more_history"} & set(got)
+
+
+async def test_a_page_with_more_comments_and_versions_than_come_with_it_says_where_they_are(
+    call, confluence, pages
+):
+    page = pages("How orders work")
+    for number in range(26):
+        confluence.make_comment(page, f"<p>{number}</p>")
+    page["versions"] += [{**page["versions"][0], "number": number} for number in range(2, 13)]
+    got = await call("confluence_get_page", page_id=page["id"], include_comments=True, include_history=True)
+    assert (len(got["comments"]), [one["version"] for one in got["history"]]) == (25, [*range(12, 2, -1)])
+    assert f'confluence_get_comments(page_id="{page["id"]}")' in got["more_comments"]
+    assert f'confluence_get_page_history(page_id="{page["id"]}")' in got["more_history"]
+    history = await call("confluence_get_page_history", page_id=page["id"], limit=12)
+    assert [row["version"] for row in history["items"]] == [*range(12, 0, -1)]
+    assert {row["by"] for row in history["items"]} == {"p1"} == set(history["people"])
 
 
 async def test_a_question_gets_the_passages_with_its_words(call):
