@@ -1,25 +1,107 @@
-"""Connections, their credentials and tool switches, and the connectors there are."""
+"""Connections of a tenant to systems."""
 
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.http import Http404
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from connectors import services
-from connectors.base import Connector
 from connectors.models import Connection
-from connectors.registry import UnknownConnectorError, connector_class, connector_slugs
-from connectors.snapshot import load
-from portico.api import serializers as shapes
-from portico.api.errors import Problem
 from portico.api.idempotency import idempotent
 from portico.api.views import View, one, said
 from tenants.errors import InvalidValue
 from tenants.models import Tenant
 from tenants.principals import Role
+
+
+class ConnectionSerializer(serializers.ModelSerializer[Connection]):
+    """A connection; its secrets are never part of it."""
+
+    credential_set = serializers.SerializerMethodField()
+    health = serializers.SerializerMethodField()
+    hidden_tools = serializers.DictField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Tools that the credential may not use, with the right that each lacks, by the last good test.",
+    )
+
+    class Meta:
+        model = Connection
+        fields = [
+            "id", "connector", "slug", "name", "settings", "credential_mode", "credential_set", "enabled",
+            "read_only", "caller_token", "network", "cache", "probe_minutes", "is_primary", "version",
+            "created_at", "health", "hidden_tools",
+        ]  # fmt: skip
+
+    def get_credential_set(self, row: Connection) -> bool:
+        """Whether a credential for everybody is stored."""
+        return any(c.principal_id is None for c in row.credentials.all())
+
+    def get_health(self, row: Connection) -> dict[str, Any] | None:
+        """The last test's answer."""
+        check = getattr(row, "health", None)
+        if check is None or not check.tested:
+            return None
+        return {
+            "state": check.state,
+            "ok": check.ok,
+            "message": check.message,
+            "latency_ms": check.latency_ms,
+            "checked_at": check.checked_at,
+        }
+
+
+class StoredConnectionSerializer(ConnectionSerializer):
+    """A connection that was just stored, with what is odd about its credential."""
+
+    credential_warnings = serializers.SerializerMethodField()
+
+    class Meta(ConnectionSerializer.Meta):
+        fields = [*ConnectionSerializer.Meta.fields, "credential_warnings"]
+
+    def get_credential_warnings(self, row: Connection) -> list[str]:
+        """What the connector finds odd about the stored credential; it is used all the same."""
+        return services.credential_warnings(row)
+
+
+class ConnectionWrite(serializers.Serializer[Any]):
+    """What may be said of a connection. ``credential`` is write-only."""
+
+    connector = serializers.CharField(max_length=40, required=False)
+    slug = serializers.CharField(max_length=14, required=False)
+    name = serializers.CharField(max_length=80, required=False, allow_blank=True)
+    settings = serializers.DictField(required=False)
+    credential_mode = serializers.ChoiceField(choices=Connection.CredentialMode.choices, required=False)
+    credential = serializers.DictField(required=False, write_only=True)
+    enabled = serializers.BooleanField(required=False)
+    read_only = serializers.BooleanField(required=False)  # type: ignore[assignment]
+    caller_token = serializers.BooleanField(
+        required=False, help_text="Callers may bring the system's own token in a header X-<slug>-Token."
+    )
+    network = serializers.DictField(
+        required=False,
+        help_text="Timeouts, repetitions, pool, certificate authority; the rest has its default.",
+    )
+    cache = serializers.DictField(
+        required=False, help_text="enabled, ttl_s and tools (seconds per tool) of the kept results."
+    )
+    probe_minutes = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=1440,
+        help_text="Minutes between two health probes; 0 probes never.",
+    )
+
+
+class CheckSerializer(serializers.Serializer[Any]):
+    """What a connection's test found."""
+
+    ok = serializers.BooleanField()
+    message = serializers.CharField()
+    details = serializers.DictField()
 
 
 class ConnectionView(View):
@@ -37,7 +119,7 @@ class ConnectionView(View):
     def shown(self, row: Connection, status: int = 200) -> Response:
         """A connection as it was just stored."""
         fresh = one(self.rows(row.tenant), pk=row.pk)
-        return Response(shapes.StoredConnectionSerializer(fresh).data, status=status)
+        return Response(StoredConnectionSerializer(fresh).data, status=status)
 
     def create(self, tenant: Tenant, slug: str, values: dict[str, Any]) -> Connection:
         """Make a connection from the API's words."""
@@ -54,24 +136,24 @@ class ConnectionView(View):
 class Connections(ConnectionView):
     """The connections of a tenant."""
 
-    @extend_schema(operation_id="connections_list", responses=shapes.ConnectionSerializer(many=True))
+    @extend_schema(operation_id="connections_list", responses=ConnectionSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
         """List connections."""
         rows = self.rows(self.tenant(slug, Role.ADMIN)).order_by("slug")
         if connector := request.query_params.get("connector"):
             rows = rows.filter(connector=connector)
-        return self.page(rows, shapes.ConnectionSerializer)
+        return self.page(rows, ConnectionSerializer)
 
     @extend_schema(
         operation_id="connections_create",
-        request=shapes.ConnectionWrite,
-        responses={201: shapes.StoredConnectionSerializer},
+        request=ConnectionWrite,
+        responses={201: StoredConnectionSerializer},
     )
     @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Connect a system."""
         tenant = self.tenant(slug, Role.ADMIN)
-        values = said(shapes.ConnectionWrite, request)
+        values = said(ConnectionWrite, request)
         name = values.pop("slug", None) or values.get("connector", "")
         return self.shown(self.create(tenant, name, values), 201)
 
@@ -79,20 +161,20 @@ class Connections(ConnectionView):
 class ConnectionDetail(ConnectionView):
     """One connection."""
 
-    @extend_schema(operation_id="connections_get", responses=shapes.ConnectionSerializer)
+    @extend_schema(operation_id="connections_get", responses=ConnectionSerializer)
     def get(self, request: Request, slug: str, name: str) -> Response:
         """Show a connection."""
-        return Response(shapes.ConnectionSerializer(self.connection(slug, name)).data)
+        return Response(ConnectionSerializer(self.connection(slug, name)).data)
 
     @extend_schema(
         operation_id="connections_put",
-        request=shapes.ConnectionWrite,
-        responses=shapes.StoredConnectionSerializer,
+        request=ConnectionWrite,
+        responses=StoredConnectionSerializer,
     )
     def put(self, request: Request, slug: str, name: str) -> Response:
         """Create or update a connection by its slug; doing it again changes nothing."""
         tenant = self.tenant(slug, Role.ADMIN)
-        values = said(shapes.ConnectionWrite, request)
+        values = said(ConnectionWrite, request)
         if values.pop("slug", name) != name:
             raise InvalidValue("The slug in the body differs from the one in the path.", "slug")
         row = self.rows(tenant).filter(slug=name).first()
@@ -102,12 +184,12 @@ class ConnectionDetail(ConnectionView):
 
     @extend_schema(
         operation_id="connections_patch",
-        request=shapes.ConnectionWrite,
-        responses=shapes.StoredConnectionSerializer,
+        request=ConnectionWrite,
+        responses=StoredConnectionSerializer,
     )
     def patch(self, request: Request, slug: str, name: str) -> Response:
         """Change a connection."""
-        return self._update(self.connection(slug, name), said(shapes.ConnectionWrite, request))
+        return self._update(self.connection(slug, name), said(ConnectionWrite, request))
 
     @extend_schema(operation_id="connections_delete", responses={204: None})
     def delete(self, request: Request, slug: str, name: str) -> Response:
@@ -132,122 +214,9 @@ class ConnectionDetail(ConnectionView):
 class ConnectionCheck(ConnectionView):
     """Testing a connection."""
 
-    @extend_schema(operation_id="connections_check", request=None, responses=shapes.CheckSerializer)
+    @extend_schema(operation_id="connections_check", request=None, responses=CheckSerializer)
     def post(self, request: Request, slug: str, name: str) -> Response:
         """Test the connection now."""
         row = self.connection(slug, name)
         result = async_to_sync(services.connection_check)(row, caller=self.access().caller)
         return Response({"ok": result.ok, "message": result.message, "details": dict(result.details)})
-
-
-class Credential(ConnectionView):
-    """A connection's shared secrets: written, never read."""
-
-    @extend_schema(operation_id="credentials_get", responses=shapes.CredentialState)
-    def get(self, request: Request, slug: str, name: str) -> Response:
-        """Tell which fields are stored, and what is odd about them."""
-        return self._told(self.connection(slug, name))
-
-    @extend_schema(
-        operation_id="credentials_put", request=shapes.CredentialWrite, responses=shapes.CredentialState
-    )
-    def put(self, request: Request, slug: str, name: str) -> Response:
-        """Store secrets; fields that are empty or missing keep theirs. Says what is odd about them."""
-        row = self.connection(slug, name)
-        services.credential_set(
-            row, said(shapes.CredentialWrite, request)["values"], actor=self.access().actor
-        )
-        return self._told(row)
-
-    @extend_schema(operation_id="credentials_delete", responses={204: None})
-    def delete(self, request: Request, slug: str, name: str) -> Response:
-        """Forget the secrets."""
-        services.credential_delete(self.connection(slug, name), actor=self.access().actor)
-        return Response(status=204)
-
-    def _told(self, row: Connection) -> Response:
-        told = {"fields_set": services.credential_fields(row), "warnings": services.credential_warnings(row)}
-        return Response(told)
-
-
-class ConnectionTools(ConnectionView):
-    """The tools of a connection with their switches."""
-
-    @extend_schema(operation_id="connection_tools_list", responses=shapes.ToolSerializer(many=True))
-    def get(self, request: Request, slug: str, name: str) -> Response:
-        """List the connection's tools."""
-        row = self.connection(slug, name)
-        view = load(row.tenant_id).connection(row.slug)
-        if view is None:
-            raise Problem(409, "Not installed", f"The connector {row.connector} is not installed here.")
-        from connectors.permissions import Subject, switch_step
-
-        return Response(
-            [
-                {
-                    "name": spec.name,
-                    "exposed_name": view.exposed(spec.name),
-                    "title": spec.title,
-                    "description": spec.description,
-                    "toolset": spec.toolset,
-                    "hint": spec.hint,
-                    "enabled": switch_step(
-                        view.rules, Subject(spec.name, spec.writes, spec.toolset, spec.default_on)
-                    ).allowed,
-                    "input_schema": spec.input_schema,
-                }
-                for spec in view.connector.tools.values()
-            ]
-        )
-
-
-class ToolSwitchDetail(ConnectionView):
-    """One switch, of a tool or of a toolset."""
-
-    @extend_schema(operation_id="switches_put", request=shapes.SwitchWrite, responses={204: None})
-    def put(self, request: Request, slug: str, name: str, kind: str, target: str) -> Response:
-        """Switch on or off, or back to the default with null."""
-        row = self.connection(slug, name)
-        values = said(shapes.SwitchWrite, request)
-        chosen = {"tool": target} if kind == "tools" else {"toolset": target}
-        services.switch_set(row, actor=self.access().actor, enabled=values["enabled"], **chosen)
-        return Response(status=204)
-
-
-class ConnectorTypes(View):
-    """The connectors there are."""
-
-    @extend_schema(operation_id="connector_types_list", responses=shapes.ConnectorTypeSerializer(many=True))
-    def get(self, request: Request) -> Response:
-        """List connectors with the JSON Schemas of their settings and credentials."""
-        return Response([type_of(slug) for slug in connector_slugs()])
-
-
-class ConnectorType(View):
-    """One connector."""
-
-    @extend_schema(operation_id="connector_types_get", responses=shapes.ConnectorTypeSerializer)
-    def get(self, request: Request, connector: str) -> Response:
-        """Show a connector."""
-        try:
-            return Response(type_of(connector))
-        except UnknownConnectorError as error:
-            raise Http404 from error
-
-
-def type_of(slug: str) -> dict[str, Any]:
-    """A connector class as the API shows it."""
-    cls: type[Connector] = connector_class(slug)
-    return {
-        "slug": slug,
-        "title": cls.title,
-        "description": cls.description,
-        "version": cls.version,
-        "built_in": cls.built_in,
-        "settings_schema": cls.Settings.model_json_schema(),
-        "credential_schema": cls.Credentials.model_json_schema() if cls.Credentials else None,
-        "tools": [
-            {"name": spec.name, "title": spec.title, "toolset": spec.toolset, "hint": spec.hint}
-            for spec in cls.tools.values()
-        ],
-    }

@@ -6,6 +6,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,7 +17,6 @@ from connectors.once import BAD_KEY, REPLAYED, is_key
 from connectors.pipeline import UnknownTool, call_tool
 from connectors.results import Audio, EmbeddedResource, Image, ResourceLink, Text
 from connectors.snapshot import load
-from portico.api import serializers as shapes
 from portico.api.errors import Problem
 from portico.api.idempotency import HEADER
 from portico.api.views import View, said
@@ -24,10 +24,46 @@ from tenants.errors import InvalidValue
 from tenants.models import Tenant
 
 
+class ToolSerializer(serializers.Serializer[Any]):
+    """A tool of a connection with its switch."""
+
+    name = serializers.CharField()
+    exposed_name = serializers.CharField()
+    title = serializers.CharField()
+    description = serializers.CharField()
+    toolset = serializers.CharField()
+    hint = serializers.CharField()
+    enabled = serializers.BooleanField()
+    input_schema = serializers.DictField()
+
+
+class CallWrite(serializers.Serializer[Any]):
+    """A tool call. ``tenant`` is needed only by callers of several tenants at ``/api/call-tool``."""
+
+    name = serializers.CharField(max_length=200)
+    arguments = serializers.DictField(required=False, default=dict)
+    tenant = serializers.CharField(max_length=40, required=False)
+    confirm = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="That the person agreed to this very call; tools that demand it refuse without.",
+    )
+
+
+class CallResult(serializers.Serializer[Any]):
+    """A tool's answer as MCP words it."""
+
+    content = serializers.ListField(child=serializers.DictField())
+    structured_content = serializers.JSONField(allow_null=True)
+    is_error = serializers.BooleanField()
+    meta = serializers.DictField()  # what MCP has in _meta: whether a kept result answered, and its age
+    request_id = serializers.CharField()
+
+
 class Tools(View):
     """What the caller may call."""
 
-    @extend_schema(operation_id="tools_list", responses=shapes.ToolSerializer(many=True))
+    @extend_schema(operation_id="tools_list", responses=ToolSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
         """List the tools that this caller may call, as MCP's tools/list does."""
         tenant = self.tenant(slug)
@@ -52,10 +88,10 @@ class Tools(View):
 class CallTool(View):
     """Calling a tool."""
 
-    @extend_schema(operation_id="call_tool", request=shapes.CallWrite, responses=shapes.CallResult)
+    @extend_schema(operation_id="call_tool", request=CallWrite, responses=CallResult)
     def post(self, request: Request, slug: str = "") -> Response:
         """Call a tool. A failure of the tool is an answer with ``is_error``, as in MCP."""
-        values = said(shapes.CallWrite, request)
+        values = said(CallWrite, request)
         tenant = self._tenant(slug or values.get("tenant", ""))
         caller = self.access().caller_in(tenant)
         # The id of the log and of the answer's header: the client's own where that is short and plain.
