@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from connectors.base import CheckResult, Context, ToolResult, tool
+from connectors.errors import NotPermitted
 from connectors.kit.tidy import small, untrusted
 from connectors.providers.github.answers import JSON, explained
 from connectors.providers.github.auth import Bearer, assertion
@@ -153,9 +154,12 @@ class AccountTools(GitHubBase):
     async def _reached(self, ctx: Context, made: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """The first repositories of the allow-list as GitHub tells them; what is not as it should be is a warning."""
         names = sorted(self.scope.repositories)[:LOOKED_AT]
-        asked = [self.ask(ctx, self.scope.demand(name), accept=_GONE) for name in names]
+        asked = [self._looked_at(ctx, name) for name in names]
         seen: dict[str, dict[str, Any]] = {}
         for name, answer in zip(names, await asyncio.gather(*asked), strict=True):
+            if isinstance(answer, str):
+                made["warnings"].append(answer)
+                continue
             row = answer.json() if answer.ok else None
             if not isinstance(row, dict):
                 why = "the credential does not see it" if answer.status == 404 else explained(answer)
@@ -167,6 +171,15 @@ class AccountTools(GitHubBase):
             if row.get("archived"):
                 made["warnings"].append(f"{name} is archived: it can only be read.")
         return seen
+
+    async def _looked_at(self, ctx: Context, name: str) -> Answer | str:
+        """What GitHub says of an allowed repository, or in words that it has moved away."""
+        try:
+            return await self.ask(ctx, self.scope.demand(name), accept=_GONE)
+        except NotPermitted as error:
+            if error.code != "repository_moved":
+                raise
+            return f"{error.message} {error.hint}"
 
     async def _tried(
         self, ctx: Context, made: dict[str, Any], seen: Mapping[str, dict[str, Any]]

@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from connectors.errors import Conflict, ConnectorError, NotFound, NotPermitted
+from connectors.kit.cursors import link_of, parameter_of
 from connectors.upstream.answers import Answer, masked
 
 JSON: Final = "application/vnd.github+json"
@@ -26,7 +27,11 @@ def explained(answer: Answer) -> str:
     if not isinstance(said, dict) or not isinstance(said.get("message"), str):
         return answer.excerpt()
     errors = said.get("errors")
-    more = [_field(one) for one in errors] if isinstance(errors, list) else []
+    more = (
+        [_field(one) for one in errors]
+        if isinstance(errors, list)
+        else [errors if isinstance(errors, str) else None]
+    )
     words = ". ".join([said["message"].strip().rstrip("."), *filter(None, more)])
     return masked(words, answer.secrets)  # an echo of the credential must not reach whoever reads this
 
@@ -57,6 +62,19 @@ def next_page(answer: Answer) -> int | None:
     """The number of the following page (RFC 8288 links), or None."""
     found = _NEXT.search(answer.headers.get("link", ""))
     return int(found[1]) if found else None
+
+
+def next_position(answer: Answer) -> int | dict[str, str] | None:
+    """Where the following page of a list begins: its number, or what its link says, or None.
+
+    Long lists of issues take no numbers: "Pagination with the page parameter is not supported for
+    large datasets". Their links have a place to begin ``after``, which alone leads on.
+    """
+    link = link_of(answer.headers.get("link"))
+    if after := parameter_of(link, "after"):
+        page = parameter_of(link, "page")
+        return {"after": after, "page": page} if page else {"after": after}
+    return next_page(answer)
 
 
 def right_wanted(answer: Answer) -> str:
@@ -95,6 +113,7 @@ _STALE: Final = (
     "already exists",
     "not a fast forward",
 )
+_MOVED: Final = frozenset({301, 302, 307, 308})
 _PROTECTED: Final = ("protected branch", "through a pull request", "rule violations", "ruleset")
 _HINTS: Final = {
     _PROTECTED: "The branch is protected: github_create_branch, commit there, then github_create_pull_request.",
@@ -105,6 +124,13 @@ _HINTS: Final = {
     ("pullrequest.head: invalid", "pullrequest.base: invalid"): "github_list_branches names the branches.",
     ("cannot be searched",): "github_list_repositories shows what the credential sees.",
     (
+        "no commit found for",
+    ): "github_list_branches names the branches, github_list_commits the commits of one.",
+    (
+        "badobjectstate",
+    ): "A file that is to be deleted is not there: github_get_directory_tree shows which are.",
+    ("diff exceeded",): "include=['files'] has what each of its first files changed.",
+    (
         "issues are disabled",
         "issues has been disabled",
     ): "This repository has no issues; its owner can switch them on.",
@@ -114,6 +140,13 @@ _HINTS: Final = {
 def mended(error: ConnectorError, missing: str = "", right: str = "") -> ConnectorError:
     """GitHub's error with the next useful step, and as what it is; ``right`` is what the credential must do."""
     words = error.message.lower()
+    if error.upstream_status in _MOVED:  # of writes; what reads is led on
+        return NotFound(
+            "It has moved; nothing was changed.",
+            code="moved",
+            upstream_status=error.upstream_status,
+            hint="Read it (github_get_repository, github_get_issue): its url names where it is now.",
+        )
     hint = next((hint for marks, hint in _HINTS.items() if any(mark in words for mark in marks)), "")
     if hint:
         error.hint = hint

@@ -1,13 +1,13 @@
 """How all tools of GitHub ask: who signs in, which repositories, pages, ETags, the pace of writes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from connectors.base import Connector, Context
-from connectors.errors import ConnectorError, InvalidInput, UpstreamError
+from connectors.errors import ConnectorError, UpstreamError
 from connectors.kit.cursors import next_cursor, position_of
 from connectors.providers.github.answers import (
     HEADERS,
@@ -15,12 +15,13 @@ from connectors.providers.github.answers import (
     explained,
     is_haste,
     mended,
-    next_page,
+    next_position,
     right_wanted,
     wished,
 )
 from connectors.providers.github.auth import AppTokens, Bearer
 from connectors.providers.github.etags import etags
+from connectors.providers.github.moves import beyond, repository_of
 from connectors.providers.github.pacing import take_turn
 from connectors.providers.github.scope import Scope, branch_of
 from connectors.providers.github.settings import GitHubCredentials, GitHubSettings, uploads_of
@@ -30,7 +31,7 @@ from connectors.upstream.retry import Kind
 from connectors.upstream.tokens import TokenAuth
 
 UNCHANGED: Final = 304
-MOST_PAGES: Final = 1_000
+MOST_TURNED: Final = 10  # pages that one call looks through for rows that it may or wants to show
 
 
 class GitHubBase(Connector):
@@ -88,12 +89,31 @@ class GitHubBase(Connector):
             max_bytes=max_bytes,
         )
         answer = await self._send(ctx, request, missing)
+        if self.scope.bounded:
+            await self._demand_stayed(ctx, path, answer)
         if answer.status == UNCHANGED and known is not None:
             # Its quota is of now, its links and body are those that still hold.
             return replace(known[1], headers={**known[1].headers, **answer.headers})
         if answer.status == 200:
             etags.put(key, answer)
         return answer
+
+    async def _demand_stayed(self, ctx: Context, path: str, answer: Answer) -> None:
+        """Refuse what GitHub redirected out of the allow-list. Raises NotPermitted."""
+        asked, base = repository_of(path), f"{self.settings.url}/"
+        if not asked or not answer.url.startswith(base) or not (answer.ok or answer.status == UNCHANGED):
+            return  # no repository's, or a file that GitHub keeps elsewhere
+        landed = repository_of(answer.url.removeprefix(base))
+        if landed == asked or ("/" in landed and self.scope.has(landed)):
+            return
+        if path.count("/") > 2:  # below a repository: an issue may have gone alone
+            row = await self.object(ctx, f"repos/{asked}")
+            if not landed or str(row.get("id")) != landed:
+                raise beyond(asked)
+        elif answer.status != UNCHANGED and not self.scope.has(
+            now := str(record_of(answer).get("full_name"))
+        ):
+            raise beyond(asked, now)
 
     async def write(
         self,
@@ -151,21 +171,31 @@ class GitHubBase(Connector):
         media: str = JSON,
         bucket: str = "",
         missing: str = "",
+        keep: Callable[[dict[str, Any]], bool] | None = None,
     ) -> tuple[list[dict[str, Any]], str | None, dict[str, Any]]:
-        """One page of a list: its rows, the cursor of the next, and what stands beside the rows."""
+        """One page of a list: its rows, the cursor of the next, and what stands beside the rows.
+
+        Of rows that ``keep`` does not take, pages may be full: they are turned until there is one
+        to show, so that an empty page is (nearly always) the end of the list.
+        """
         query = {**params, "path": path, "limit": limit}
         position = position_of(ctx, tool, query, cursor)
-        if position is not None and (not isinstance(position, int) or not 0 < position <= MOST_PAGES):
-            raise InvalidInput("This cursor is of no use any more.", code="bad_cursor")
-        asked = {**params, "per_page": limit, "page": position}
-        answer = await self.ask(ctx, path, asked, media=media, bucket=bucket, missing=missing)
-        said = answer.json()
-        beside = said if isinstance(said, dict) else {}
-        rows = beside.get(rows_in, []) if rows_in else said
-        if not isinstance(rows, list):
-            raise UpstreamError("GitHub answered with something else than a list.", code="unexpected_answer")
-        records = [row for row in rows if isinstance(row, dict)]
-        return records, next_cursor(ctx, tool, query, next_page(answer)), beside
+        for _ in range(MOST_TURNED):
+            turned = position if isinstance(position, dict) else {"page": position}
+            asked = {**params, "per_page": limit, **turned}
+            answer = await self.ask(ctx, path, asked, media=media, bucket=bucket, missing=missing)
+            said = answer.json()
+            beside = said if isinstance(said, dict) else {}
+            rows = beside.get(rows_in, []) if rows_in else said
+            if not isinstance(rows, list):
+                raise UpstreamError(
+                    "GitHub answered with something else than a list.", code="unexpected_answer"
+                )
+            records = [row for row in rows if isinstance(row, dict) and (keep is None or keep(row))]
+            position = next_position(answer)
+            if records or keep is None or position is None:
+                break
+        return records, next_cursor(ctx, tool, query, position), beside
 
     def branch(self, name: str | None) -> str | None:
         """The branch that a call names, else the connection's; None for the repository's own."""

@@ -61,12 +61,20 @@ class IssueTools(GitHubBase):
         params = {
             "state": state,
             "labels": ",".join(labels) if labels else None,
-            "assignee": assignee,
+            "assignee": assignee or None,
             "since": moment(since),
         }
         path = f"{self.scope.demand(repo)}/issues"
-        rows, following, _ = await self.page(ctx, "github_list_issues", path, params, limit, cursor)
-        items = [trim.issue(row) for row in rows if not row.get("pull_request")]
+        rows, following, _ = await self.page(
+            ctx,
+            "github_list_issues",
+            path,
+            params,
+            limit,
+            cursor,
+            keep=lambda row: not row.get("pull_request"),
+        )
+        items = [trim.issue(row) for row in rows]
         return untrusted(page_of(pick_each(_without_repo(items), fields, always=_RESULT), following))
 
     @tool(
@@ -106,7 +114,7 @@ class IssueTools(GitHubBase):
         toolset="write",
         open_world=True,
         required=True,
-        tags=("issues",),
+        tags=("issues", "labels", "repositories"),
     )
     async def create_issue(
         self,
@@ -130,7 +138,7 @@ class IssueTools(GitHubBase):
         name="github_update_issue",
         toolset="write",
         open_world=True,
-        tags=("number:{issue_number}",),
+        tags=("number:{issue_number}", "labels", "repositories"),
     )
     async def update_issue(
         self,

@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated, Any, Final, Literal
 
 from connectors.base import Context, ToolResult, tool
-from connectors.errors import InvalidInput
+from connectors.errors import InvalidInput, NotPermitted
 from connectors.kit.cursors import Cursor, Page, next_cursor, page_of, position_of
 from connectors.kit.fields import Fields, pick, pick_each
 from connectors.kit.tidy import untrusted
@@ -63,10 +63,10 @@ class RepositoryTools(AccountTools):
         else:
             path = "user/repos"
         rows, following, _ = await self.page(
-            ctx, "github_list_repositories", path, params, limit, cursor, rows_in=rows_in
-        )
-        seen = [row for row in rows if self.scope.has(str(row.get("full_name", "")))]
-        items = pick_each([trim.repository(row) for row in seen], fields, always=_RESULT)
+            ctx, _LIST, path, params, limit, cursor, rows_in=rows_in,
+            keep=lambda row: self.scope.has(str(row.get("full_name", ""))),
+        )  # fmt: skip
+        items = pick_each([trim.repository(row) for row in rows], fields, always=_RESULT)
         return untrusted(page_of(items, following))
 
     async def _allowed(
@@ -78,16 +78,24 @@ class RepositoryTools(AccountTools):
         if not isinstance(start, int) or start < 0:
             raise InvalidInput("This cursor is of no use any more.", code="bad_cursor")
         end = start + min(limit, MOST_ASKED)
-        asked = [
-            self.ask(ctx, self.scope.demand(name), accept=_UNSEEN) for name in query["allowed"][start:end]
-        ]
-        told = [answer.json() for answer in await asyncio.gather(*asked) if answer.ok]
-        rows = [row for row in told if isinstance(row, dict) and self.scope.has(str(row.get("full_name")))]
+        told = await asyncio.gather(*(self._seen(ctx, name) for name in query["allowed"][start:end]))
+        rows = [row for row in told if row is not None and self.scope.has(str(row.get("full_name")))]
         key, newest = _SORTED[sort]
         rows.sort(key=lambda row: str(row.get(key) or "").lower(), reverse=newest)
         following = next_cursor(ctx, _LIST, query, end if end < len(query["allowed"]) else None)
         items = pick_each([trim.repository(row) for row in rows], fields, always=_RESULT)
         return untrusted(page_of(items, following))
+
+    async def _seen(self, ctx: Context, name: str) -> dict[str, Any] | None:
+        """A repository of the allow-list; None where it is not seen, or has moved elsewhere."""
+        try:
+            answer = await self.ask(ctx, self.scope.demand(name), accept=_UNSEEN)
+        except NotPermitted as error:
+            if error.code != "repository_moved":
+                raise
+            return None
+        row = answer.json() if answer.ok else None
+        return row if isinstance(row, dict) else None
 
     @tool(
         title="Get a repository",

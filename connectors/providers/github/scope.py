@@ -15,6 +15,7 @@ from connectors.errors import InvalidInput, NotPermitted
 
 MAX_QUERY: Final = 256  # characters, without qualifiers (docs.github.com, "Search limitations")
 MAX_WHOLE: Final = 1_000
+MAX_OR: Final = 5  # "more than five AND, OR, or NOT operators" are an error
 _REPO: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}")
 _LOGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(\[bot\])?")
 _SHA: Final = re.compile(r"[0-9a-fA-F]{40}")
@@ -61,8 +62,13 @@ class Scope:
         names = [*sorted(self.repositories), *(f"{owner}/*" for owner in sorted(self.owners))]
         return f"It reaches {', '.join(names[:20])}{' and more' if len(names) > 20 else ''}."
 
-    def query(self, text: str, repo: str | None = None) -> str:
-        """A search, held to one repository or to the allow-list. Raises InvalidInput, NotPermitted."""
+    def query(self, text: str, repo: str | None = None, *, either: bool = False) -> str:
+        """A search, held to one repository or to the allow-list. Raises InvalidInput, NotPermitted.
+
+        Most searches add several places together; the one for issues (``either``) finds what is in
+        all of them at once unless they stand with OR between them (github.blog, "Issues advanced
+        search", 2025-03-06).
+        """
         text = " ".join(unicodedata.normalize("NFKC", _visible(text)).split())
         if not text and repo is None:
             raise InvalidInput("The query is empty.", code="bad_query")
@@ -78,8 +84,9 @@ class Scope:
         else:
             places = [f"repo:{name}" for name in sorted(self.repositories)]
             places += [f"user:{owner}" for owner in sorted(self.owners)]
-        whole = " ".join([*places, text]).strip()
-        if len(whole) > MAX_WHOLE:
+        several = either and len(places) > 1
+        whole = " ".join([f"({' OR '.join(places)})" if several else " ".join(places), text]).strip()
+        if len(whole) > MAX_WHOLE or (several and len(places) > MAX_OR + 1):
             raise InvalidInput(
                 "This connection reaches too many repositories for one search.",
                 code="too_many_repositories",

@@ -7,7 +7,7 @@ from pydantic import Field
 from connectors.base import Context, ToolResult, tool
 from connectors.kit.cursors import Cursor, Page, page_of
 from connectors.kit.fields import Fields, pick_each
-from connectors.kit.tidy import cut, small, untrusted
+from connectors.kit.tidy import cut, small, untrusted, visible
 from connectors.providers.github import trim
 from connectors.providers.github.answers import JSON
 from connectors.providers.github.base import GitHubBase
@@ -85,7 +85,9 @@ class SearchTools(GitHubBase):
         cursor: str | None,
         fields: list[str] | None,
     ) -> ToolResult:
-        params = {"q": self.scope.query(query, repo), "sort": sort}
+        repo = repo or None
+        query = self.scope.query(query, repo, either=path.endswith("/issues"))
+        params = {"q": query, "sort": sort}
         bucket = CODE if path.endswith("/code") else SEARCH
         rows, following, beside = await self.page(
             ctx,
@@ -127,7 +129,9 @@ def _code(row: dict[str, Any]) -> dict[str, Any]:
     where = row.get("repository")
     matches = row.get("text_matches")
     fragments = (
-        [cut(str(one.get("fragment", "")), FRAGMENT) for one in matches] if isinstance(matches, list) else []
+        [cut(visible(str(one.get("fragment", ""))), FRAGMENT) for one in matches]
+        if isinstance(matches, list)
+        else []
     )
     return small(
         repo=where.get("full_name") if isinstance(where, dict) else None,

@@ -3,10 +3,10 @@
 Unknown members are left out, missing ones tolerated: versions of GitHub differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from connectors.kit.tidy import cut, people, person, small
+from connectors.kit.tidy import cut, people, person, small, visible
 
 EXCERPT: Final = 300
 LONG: Final = 20_000
@@ -23,7 +23,7 @@ def repository(row: _Row, *, whole: bool = False) -> dict[str, Any]:
         archived=row.get("archived") or None,
         fork=row.get("fork") or None,
         language=row.get("language"),
-        topics=row.get("topics"),
+        topics=_texts(row.get("topics") or ()),
         stars=row.get("stargazers_count"),
         open_issues=row.get("open_issues_count"),
         default_branch=row.get("default_branch"),
@@ -254,7 +254,7 @@ def job(row: _Row) -> dict[str, Any]:
     names = ("id", "name", "status", "conclusion", "started_at", "completed_at")
     return small(
         **{name: row.get(name) for name in names},
-        failed_steps=[one.get("name") for one in steps if one.get("conclusion") == "failure"],
+        failed_steps=_texts(one.get("name") for one in steps if one.get("conclusion") == "failure"),
         url=row.get("html_url"),
     )
 
@@ -265,7 +265,11 @@ def _named(author: Any) -> Any:
 
 def _labels(labels: Any) -> list[str]:
     found = labels if isinstance(labels, list) else []
-    return [str(one.get("name", "")) if isinstance(one, Mapping) else str(one) for one in found]
+    return _texts(one.get("name", "") if isinstance(one, Mapping) else one for one in found)
+
+
+def _texts(values: Iterable[Any]) -> list[str]:
+    return [visible(str(value)) for value in values if value is not None]
 
 
 def _side(side: Any) -> str | None:

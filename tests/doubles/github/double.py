@@ -84,6 +84,7 @@ class Base(Double):
         self.unlimited = False  # as Enterprise Servers are until somebody limits them
         self.ids = 1000
         self.repos: dict[str, dict[str, Any]] = {}
+        self.moved: dict[str, str] = {}  # former paths of repositories and issues, and where they are now
         for name, private in (("hello-world", False), ("secrets.io", True)):
             self.make_repo("octo", name, private)
 
@@ -164,6 +165,20 @@ class Base(Double):
                 request.path = request.path.removeprefix(start)
                 request.base_url += start
                 break
+        return self._led_on(request)
+
+    def _led_on(self, request: Request) -> Answer | None:
+        """A redirect from a former path, as far as it is one; ids of repositories are read as their names."""
+        for former, path in self.moved.items():
+            if f"{request.path}/".startswith(f"{former}/"):
+                place = f"{request.base_url}{path}{request.path.removeprefix(former)}"
+                query = f"?{request.query_string}" if request.query_string else ""
+                answer = self.said(301 if request.method == "GET" else 307, "Moved Permanently")
+                return replace(answer, headers={"location": f"{place}{query}"})
+        first, id, *rest = request.path.strip("/").split("/", 2) if request.path.count("/") > 1 else ("", "")
+        if first == "repositories":
+            name = next((row["full_name"] for row in self.repos.values() if str(row["id"]) == id), id)
+            request.path = "/".join(("/repos", name, *rest))
         return None
 
     def finished(self, request: Request, answer: Answer) -> Answer:

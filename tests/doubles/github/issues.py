@@ -1,5 +1,6 @@
 """GitHub's issues, their comments and labels, and the search for them."""
 
+import re
 from typing import Any
 
 from tests.doubles.double import route
@@ -9,6 +10,13 @@ from tests.doubles.messages import Answer, Request
 from tests.doubles.moments import now, zulu
 
 ISSUE = REPO + "/issues/{issue_number}"
+
+
+def _places(row: dict[str, Any]) -> set[str]:
+    """The qualifiers that name an issue's place: several of them are all meant, unless OR joins them."""
+    name = row["repo"].lower()
+    owner = name.partition("/")[0]
+    return {f"repo:{name}", f"user:{owner}", f"org:{owner}"}
 
 
 class Issues(Base):
@@ -168,9 +176,14 @@ class Issues(Base):
     def search_issues(self, request: Request) -> Any:
         words: list[str] = []
         facts: dict[str, set[str]] = {}
-        for part in request.one("q").split():
+        group = re.match(r"\(([^()]*)\)", request.one("q"))
+        either = {part for part in group[1].lower().split() if ":" in part} if group else set()
+        every: set[str] = set()
+        for part in request.one("q")[group.end() if group else 0 :].split():
             name, colon, value = part.lower().partition(":")
-            if colon:
+            if colon and name in ("repo", "user", "org"):
+                every.add(part.lower())
+            elif colon:
                 facts.setdefault(name, set()).add(value.strip('"'))
             else:
                 words.append(name)
@@ -180,7 +193,7 @@ class Issues(Base):
             {**self.told_issue(request, row), "score": 1.0}
             for row in self.issues.values()
             if all(word in f"{row['title']} {row['body'] or ''}".lower() for word in words)
-            and row["repo"].lower() in facts.get("repo", {row["repo"].lower()})
+            and every <= _places(row) and (not either or either & _places(row))
             and row["state"] in (states or {row["state"]})
             and ("pr" not in kinds or "pull" in row) and ("issue" not in kinds or "pull" not in row)
             and facts.get("label", set()) <= {one.lower() for one in row["labels"]}
