@@ -157,7 +157,7 @@ class Breaker:
     def learn(self, left: float | None) -> None:
         """Take over what Redis says: the seconds of rest that are left, None where it is closed."""
         if left is not None and not self.open_until:
-            self._open(max(left, 0.0))
+            self._open(min(max(left, 0.0), REST_S))
 
     def _open(self, seconds: float) -> None:
         self.open_until = time.monotonic() + seconds

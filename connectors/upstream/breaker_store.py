@@ -15,6 +15,7 @@ ROOM: Final = "breaker"
 FORGOTTEN_S: Final = 600.0
 
 # A connection's breakers are one hash; fields are "<credential>:<what>". Times are the server's.
+# What lies further ahead than a rest was written before the server's clock was set back: it is over.
 # A hash of very many is begun anew: callers may bring tokens, and make them up.
 FAILED: Final = """
 if redis.call('HLEN', KEYS[1]) > 4000 then redis.call('DEL', KEYS[1]) end
@@ -30,10 +31,11 @@ return 1
 PROBE: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local rest = tonumber(ARGV[2])
 local at = tonumber(redis.call('HGET', KEYS[1], ARGV[1] .. ':until') or '0')
-if at > now then return at - now end
+if at > now and at <= now + rest then return at - now end
 local probe = tonumber(redis.call('HGET', KEYS[1], ARGV[1] .. ':probe') or '0')
-if probe > now then return probe - now end
+if probe > now and probe <= now + rest then return probe - now end
 redis.call('HSET', KEYS[1], ARGV[1] .. ':probe', now + ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return 0

@@ -132,6 +132,7 @@ class Client:
                     trip.verdict = ""
                     return got
                 if got.status == 401 and auth is not None and not trip.renewed and trip.attempt < ATTEMPTS:
+                    trip.verdict = ""  # it answers, also where there is nothing to renew
                     # A refused request was not executed, so any kind may be sent again.
                     headers = dict(await auth.headers(renewed=True))
                     secrets += tuple(headers.values())  # the former ones may still be quoted

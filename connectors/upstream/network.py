@@ -7,6 +7,7 @@ host: SQL servers, webhooks, mail.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import time
@@ -25,6 +26,8 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 OWN_S: Final = 60.0
+OWN_PATIENCE_S: Final = 2.0
+FIRST_S: Final = 1.5  # for an address of several, until the next one is tried
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 # What clouds tell their machines: never for a tenant, even where private networks are open.
 _METADATA: Final = frozenset(
@@ -141,18 +144,21 @@ async def _look_for_own() -> None:
 
 
 async def _know_own() -> None:
-    """Look Portico's own services up again now and then; nobody waits who knows them already."""
+    """Look Portico's own services up again now and then; who does not know them yet waits a moment for it."""
     global _own_until
     now = time.monotonic()
     if now < _own_until:
         return
-    is_known = all(place in _own for place in _own_hosts())
-    _own_until = now + (OWN_S if is_known else 1.0)
+    if any(place not in _own for place in _own_hosts()):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OWN_PATIENCE_S):
+                await _look_for_own()
+        _own_until = time.monotonic() + 1.0
+        return
+    _own_until = now + OWN_S
     work = asyncio.create_task(_look_for_own())
     _looking.add(work)
     work.add_done_callback(_looking.discard)
-    if not is_known:
-        await asyncio.shield(work)
 
 
 def current_policy(*, ask: bool = True) -> Policy:
@@ -194,7 +200,11 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Resolve, judge, and connect to the first address that answers, within ``timeout`` seconds."""
+        """Resolve, judge, and connect to the first address that answers, within ``timeout`` seconds.
+
+        One that is silent, as those of IPv6 are where a network loses them, leaves the others time.
+        """
+        patience = FIRST_S if timeout is None else min(FIRST_S, timeout / 3)
         try:
             async with asyncio.timeout(timeout):
                 if self._policy is None:
@@ -202,8 +212,8 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
                 addresses = await resolve(host, port, self._policy or current_policy(ask=False))
                 for address in addresses[:-1]:
                     try:
-                        return await connect(address, port, timeout, local_address, socket_options)
-                    except httpcore2.ConnectError:
+                        return await connect(address, port, patience, local_address, socket_options)
+                    except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                         continue
                 return await connect(addresses[-1], port, timeout, local_address, socket_options)
         except TimeoutError as error:

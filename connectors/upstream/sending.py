@@ -21,6 +21,7 @@ from connectors.upstream.transport import Http
 MAX_REDIRECTS: Final = 5
 MARGIN_S: Final = 0.05  # before the call's end, so that who waited too long is known here
 LOOK_FIRST: Final = "It may have taken effect; look before you try again."
+TOO_LARGE: Final = "too_large"  # the code of an answer that came, and is not read
 UNKNOWN: Final = "outcome_unknown"  # the code of a write that nobody can tell the outcome of
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 # Headers that go to another origin.
@@ -66,6 +67,10 @@ async def send_once(
     try:
         async with asyncio.timeout(seconds):
             return await _exchange(http, url, request, headers, secrets, attempt, seconds)
+    except ConnectorError as error:
+        if request.kind is Kind.ONCE and error.code not in NOT_SENT:
+            unsettle(error, request)
+        raise
     except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
         cause = _guard_of(error)
         if cause is not None:
@@ -101,9 +106,18 @@ def failure_of(got: Answer, request: Request) -> ConnectorError:
     failure = error_of(got, request.explain)
     known = request.before_commit is not None and request.before_commit(got)
     if request.kind is Kind.ONCE and may_have_happened(got) and not known:
-        said = doubtful(request)
-        failure.code, failure.retryable, failure.hint = said["code"], said["retryable"], said["hint"]
+        unsettle(failure, request)
     return failure
+
+
+def unsettle(failure: ConnectorError, request: Request) -> None:
+    """Have an error say that a creation may have happened, unless its status says that it did not."""
+    if 300 <= failure.upstream_status < 500:
+        return
+    said = doubtful(request)
+    failure.retryable, failure.hint = said["retryable"], said["hint"]
+    if failure.code != TOO_LARGE:
+        failure.code = said["code"]
 
 
 def _after_loss(request: Request, less: str = "") -> dict[str, Any]:
@@ -166,7 +180,7 @@ def outcome_of(got: Answer | Missing | ConnectorError) -> str:
         return f"{got.status // 100}xx"
     if isinstance(got, Missing):
         return "timeout" if isinstance(got.error, TimedOut) else "connection"
-    return "too_large" if isinstance(got, UpstreamError) and got.code == "too_large" else "connection"
+    return "too_large" if isinstance(got, UpstreamError) and got.code == TOO_LARGE else "connection"
 
 
 def _guard_of(error: BaseException) -> ForbiddenAddressError | None:

@@ -158,6 +158,19 @@ async def test_a_probe_without_an_outcome_is_given_back_and_the_next_call_tries(
     assert await other.enter()
 
 
+async def test_a_clock_that_is_set_back_lets_nobody_rest_for_hours(place, monkeypatch):
+    """What stands in Redis is of the server's clock, an hour ahead of the one it has now."""
+    breaker = breaker_of(*place, "c")
+    await fail(breaker, 5)
+    key, ahead = breaker_store.key_of(*place), int((time.time() + 3600) * 1000)
+    await in_db(lambda: sync_client().hset(key, mapping={"c:until": ahead, "c:probe": ahead}))
+    later = Breaker(*place, "c")
+    await look(later)
+    assert 0 < await refused(later) <= 30
+    breaker._open(0)
+    assert await breaker.enter() is True
+
+
 async def test_the_call_that_tries_may_send_all_its_requests(place, monkeypatch):
     monkeypatch.setattr(breaker_module, "REST_S", 0.2)
     breaker, trying = breaker_of(*place, "c"), object()

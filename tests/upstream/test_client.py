@@ -174,6 +174,31 @@ async def test_a_compressed_answer_that_ends_too_early_is_damaged(client, double
         await client.send(ctx(), READ)
 
 
+async def test_a_compressed_answer_in_several_pieces_is_read_to_its_end(client, double, ctx):
+    """RFC 1952, 2.2; zeros after the last one are padding."""
+    pieces = gzip.compress(b'{"a":') + gzip.compress(b"1}") + b"\0" * 50
+    double.script = [answer(200, pieces, content_encoding="gzip")]
+    assert (await client.send(ctx(), READ)).json() == {"a": 1}
+
+
+@pytest.mark.parametrize("junk", [b"junk", gzip.compress(b"")], ids=["junk", "empty_pieces"])
+async def test_what_follows_a_compressed_answer_fills_no_memory(client, double, ctx, junk):
+    small = Request("GET", "things", Kind.READ, max_bytes=50_000)
+
+    async def endless(writer):
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n")
+        part = gzip.compress(b"x")
+        while True:
+            writer.write(b"%x\r\n%b\r\n" % (len(part), part))
+            await writer.drain()
+            part = junk * 1000
+
+    double.script = [endless]
+    with pytest.raises(UpstreamError) as caught:
+        await client.send(ctx(5), small)
+    assert caught.value.code == "too_large"
+
+
 async def test_an_answer_elsewhere_is_fetched_with_get_and_without_the_body(client, double, ctx):
     double.script = [answer(303, location="/found")]
     assert (await client.send(ctx(), Request("POST", "search", Kind.READ, json={"q": 1}))).ok

@@ -129,6 +129,47 @@ async def test_a_name_that_nobody_answers_for_holds_up_no_other(double, ctx, mon
     await other.aclose()
 
 
+async def test_an_address_that_is_silent_leaves_the_others_time(double, ctx, monkeypatch):
+    port, tried, real = int(double.url.rpartition(":")[2]), [], network.connect
+
+    async def connect(address, at, timeout, *more):
+        tried.append(address)
+        if address == "127.0.0.9":
+            await asyncio.sleep(timeout)
+            raise httpcore2.ConnectTimeout("silent")
+        return await real(address, at, timeout, *more)
+
+    monkeypatch.setattr(network, "connect", connect)
+    rows = [(2, 1, 6, "", ("127.0.0.9", port)), (2, 1, 6, "", ("127.0.0.1", port))]
+    monkeypatch.setattr(names, "_ask", lambda host, at: rows)
+    client = Client(some_connection(connect_s=0.5), f"http://two.example:{port}")
+    assert (await client.send(ctx(), READ)).ok
+    assert tried == ["127.0.0.9", "127.0.0.1"]
+    await client.aclose()
+
+
+async def test_nobody_is_let_through_while_portico_looks_for_its_own_services(settings, monkeypatch):
+    released, asked = threading.Event(), []
+
+    def ask(host, port):
+        asked.append(host)
+        if host == "redis.internal":
+            released.wait(10)
+        return [(2, 1, 6, "", ("10.1.1.9", port))]
+
+    settings.REDIS_URL = settings.CELERY_BROKER_URL = "redis://redis.internal:6379"
+    settings.PORTICO_ALLOW_PRIVATE_NETWORKS = ["10.0.0.0/8"]
+    monkeypatch.setattr(names, "_ask", ask)
+    monkeypatch.setattr(network, "_own", {})
+    monkeypatch.setattr(network, "_own_until", 0.0)
+    attacks = [asyncio.create_task(GuardedBackend().connect_tcp("evil.example", 6379, 5)) for _ in range(3)]
+    await until(lambda: "redis.internal" in asked)
+    await asyncio.sleep(0)
+    released.set()
+    said = await asyncio.gather(*attacks, return_exceptions=True)
+    assert [type(each) for each in said] == [ForbiddenAddressError] * 3
+
+
 async def test_the_http_library_uses_our_backend_and_no_unix_socket(client):
     assert isinstance(client._http._pool._network, GuardedBackend)
     with pytest.raises(ForbiddenAddressError):

@@ -5,6 +5,7 @@ credentials · 6 waiting, attempts, budget · 7 the breaker
 """
 
 import asyncio
+import gzip
 import time
 from dataclasses import replace
 from email.utils import formatdate
@@ -31,6 +32,7 @@ from connectors.upstream.client import Client, Request
 from connectors.upstream.retry import Kind
 from tests.upstream.conftest import some_connection, until
 from tests.upstream.faulty import answer, faulty, half, reset, silence
+from tests.upstream.things import Bearer
 
 READ = Request("GET", "things", Kind.READ)
 SEARCH = Request("POST", "search", Kind.READ, json={"q": "x"})
@@ -334,6 +336,33 @@ async def test_a_probe_that_fails_means_another_rest(client, double, ctx, monkey
     came = len(double.came)
     assert await outcome(client, ctx(identity="c"), PUT) is CircuitOpen
     assert len(double.came) == came
+
+
+async def test_a_probe_whose_credential_is_refused_shows_that_the_system_answers(
+    client, double, ctx, monkeypatch
+):
+    """Rule 7: 4xx never count, also where the credential has nothing to be renewed with."""
+    breaker = await rested(client, double, ctx, monkeypatch)
+    double.script = [answer(401)]
+    assert await outcome(client, ctx(identity="c"), PUT, Bearer("t")) is AuthenticationFailed
+    assert not breaker.open_until
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [answer(201, gzip.compress(b"x" * 3000)[:-9], content_encoding="gzip"), answer(201, b"x" * 3000)],
+    ids=["damaged", "too_large"],
+)  # fmt: skip
+async def test_a_creation_whose_answer_cannot_be_read_is_not_to_be_repeated(client, double, ctx, lost):
+    """Rule 4."""
+    double.script = [lost]
+    small = Request(
+        "POST", "things", Kind.ONCE, json={}, max_bytes=2000, look_first="Check with things_list."
+    )
+    with pytest.raises(UpstreamError) as caught:
+        await client.send(ctx(), small)
+    assert not caught.value.retryable and "may have succeeded. Check with" in caught.value.hint
+    assert len(double.came) == 1
 
 
 class Asking:
