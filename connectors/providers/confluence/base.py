@@ -20,7 +20,7 @@ from connectors.errors import InvalidInput, NotFound, NotPermitted
 from connectors.kit.cursors import Page, next_cursor, page_of, parameter_of, position_of
 from connectors.kit.fields import demand_known, pick_each
 from connectors.providers.confluence.data_center import DataCenter
-from connectors.providers.confluence.markup import to_markdown, to_storage
+from connectors.providers.confluence.markup import losses_of, to_markdown, to_storage
 from connectors.providers.confluence.settings import ConfluenceSettings
 from connectors.providers.confluence.trim import storage_of
 from connectors.upstream.answers import Answer
@@ -247,6 +247,11 @@ async def markdown_of(record: dict[str, Any]) -> str:
     """A record's words as Markdown."""
     storage = storage_of(record)
     return await asyncio.to_thread(to_markdown, storage) if len(storage) > LONG else to_markdown(storage)
+
+
+async def lost_of(storage: str) -> list[str]:
+    """What a record's storage format has that its Markdown has not."""
+    return await asyncio.to_thread(losses_of, storage) if len(storage) > LONG else losses_of(storage)
 
 
 async def storage_from(content: str, format: str) -> str:

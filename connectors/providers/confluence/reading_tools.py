@@ -10,7 +10,7 @@ from connectors.kit.cursors import Cursor, next_cursor, page_of, parameter_of, p
 from connectors.kit.fields import Fields, demand_known, pick, pick_each
 from connectors.kit.tidy import untrusted, visible
 from connectors.providers.confluence import queries, trim
-from connectors.providers.confluence.base import V1, V2, ConfluenceBase, markdown_of
+from connectors.providers.confluence.base import V1, V2, ConfluenceBase, lost_of, markdown_of
 from connectors.providers.confluence.passages import best
 from connectors.providers.confluence.types import Limit, PageId, PageUrl, SpaceKey, Title
 
@@ -97,6 +97,8 @@ class ReadingTools(ConfluenceBase):
         made = {**trim.page(self.site.url, record, record["space_key"]), "content": part}
         if not read:
             del made["content"]
+        if read and not raw and (lost := await lost_of(trim.storage_of(record))):
+            made["not_in_markdown"] = lost
         if len(part) < len(text):
             made["characters"] = len(text)
         if start + len(part) < len(text):
@@ -111,7 +113,7 @@ class ReadingTools(ConfluenceBase):
             made["history"] = [trim.version(one) for one in told.get("results") or []]
             made |= _more("history", told, "confluence_get_page_history", id)
         # by arguments of their own, or to go on with
-        asked = ("comments", "more_comments", "history", "more_history", "next_start")
+        asked = ("comments", "more_comments", "history", "more_history", "next_start", "not_in_markdown")
         return untrusted(pick(made, [*fields, *asked] if fields else None))
 
     @tool(

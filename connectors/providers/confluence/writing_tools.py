@@ -1,6 +1,7 @@
 """Creating and changing pages. A change names the version that it makes, so no other one is lost."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from connectors.base import Context, ToolResult, tool
 from connectors.errors import Conflict, InvalidInput
 from connectors.kit.tidy import untrusted
 from connectors.providers.confluence import trim
-from connectors.providers.confluence.base import V2, ConfluenceBase, body_of, storage_from
+from connectors.providers.confluence.base import V2, ConfluenceBase, body_of, lost_of, storage_from
 from connectors.providers.confluence.markup import Section, sections_of
 from connectors.providers.confluence.types import (
     Content,
@@ -86,9 +87,11 @@ class WritingTools(ConfluenceBase):
         if content is None and title is None:
             raise InvalidInput("Give content, title or both.")
         page = await self.page(ctx, page_id)
-        storage = trim.storage_of(page) if content is None else await storage_from(content, format)
+        former = trim.storage_of(page)
+        storage = former if content is None else await storage_from(content, format)
+        lost = await lost_of(former) if content is not None and format == "markdown" else []
         return await self._store(
-            ctx, page, storage, version=version, title=title, message=message, minor=minor
+            ctx, page, storage, version=version, title=title, message=message, minor=minor, lost=lost
         )
 
     @tool(
@@ -112,7 +115,8 @@ class WritingTools(ConfluenceBase):
         storage = trim.storage_of(page)
         section = _section(sections_of(storage), heading)
         made = storage[: section.body] + await storage_from(content, format) + storage[section.end :]
-        return await self._store(ctx, page, made, version=version, message=message)
+        lost = await lost_of(storage[section.body : section.end]) if format == "markdown" else []
+        return await self._store(ctx, page, made, version=version, message=message, lost=lost)
 
     @tool(
         title="Append to a page",
@@ -139,8 +143,10 @@ class WritingTools(ConfluenceBase):
     async def _store(
         self, ctx: Context, page: dict[str, Any], storage: str, *,
         version: int | None = None, title: str | None = None, message: str = "", minor: bool = False,
+        lost: Sequence[str] = (),
     ) -> ToolResult:  # fmt: skip
-        """Store a page's next version. Raises Conflict where somebody else was faster."""
+        """Store a page's next version, and say what is ``lost`` with the one before. Raises Conflict where
+        somebody else was faster."""
         now = trim.version_of(page)
         if version is not None and version != now:
             raise _newer(page, f"it has version {now}, you read {version}")
@@ -162,6 +168,8 @@ class WritingTools(ConfluenceBase):
         except InvalidInput as error:
             raise _taken(error, title or "", page["space_key"]) from None
         made = trim.page(self.site.url, told, page["space_key"])
+        if lost:
+            made["not_in_markdown"] = f"Version {now} had, and this one has not: {', '.join(lost)}."
         if minor and "minorEdit" not in number:
             made["note"] = "Confluence Cloud's API knows no minor changes: watchers are told of this one."
         return untrusted(made)

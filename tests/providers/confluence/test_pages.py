@@ -144,6 +144,22 @@ async def test_a_section_is_changed_and_the_rest_stays_as_it_is(call, confluence
     assert twice["code"] == "ambiguous_heading"
 
 
+async def test_what_markdown_does_not_hold_is_said_before_and_after_it_is_lost(call, confluence, pages):
+    page = pages("How orders work")
+    body = '<h2>Orders</h2><p>a</p><h2>States</h2><table><tr><td colspan="2"><u>b</u></td></tr></table>'
+    page["body"] = page["versions"][-1]["body"] = body
+    got = await call("confluence_get_page", page_id=page["id"], fields=["content"])
+    assert got["not_in_markdown"] == ["merged cells", "underlining"]
+    assert "not_in_markdown" not in await call("confluence_get_page", page_id=page["id"], raw=True)
+    kept = await call("confluence_update_page_section", page_id=page["id"], heading="Orders", content="c")
+    assert "not_in_markdown" not in kept
+    assert "not_in_markdown" not in await call("confluence_update_page", page_id=page["id"], title="Renamed")
+    assert '<td colspan="2"><u>b</u></td>' in page["body"]
+    told = await call("confluence_update_page", page_id=page["id"], content=got["content"])
+    assert told["not_in_markdown"] == "Version 3 had, and this one has not: merged cells, underlining."
+    assert "not_in_markdown" not in await call("confluence_get_page", page_id=page["id"])
+
+
 async def test_what_is_appended_to_a_layout_is_put_into_its_last_cell(call, confluence, pages):
     page = pages("How orders work")
     page["body"] = page["versions"][-1]["body"] = (

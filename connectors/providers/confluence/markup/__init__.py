@@ -7,8 +7,9 @@ What Markdown has no word for stays readable and finds its way back: panels are 
 a code block of the language ``storage``.
 """
 
+from connectors.providers.confluence.markup.losses import losses_of
 from connectors.providers.confluence.markup.reading import to_markdown
 from connectors.providers.confluence.markup.sections import Section, sections_of
 from connectors.providers.confluence.markup.writing import to_storage
 
-__all__ = ["Section", "sections_of", "to_markdown", "to_storage"]
+__all__ = ["Section", "losses_of", "sections_of", "to_markdown", "to_storage"]

@@ -158,7 +158,9 @@ def _reference(node: Node, source: str) -> str:
     url, name = f"#{quote(anchor)}" if anchor and target is None else "", anchor
     if target is not None:
         url, name = _address(target)
-        url += f"#{quote(anchor)}" if anchor else ""
+        if not url:  # what has no address here goes back as it came
+            return _raw(node, source)
+        url += f"#{quote(anchor, safe='')}" if anchor else ""
     if node.tag == "ac:image":
         return _image(node.attrs.get("ac:alt", ""), url)
     return _link(words or escape(name), url)
@@ -168,15 +170,19 @@ def _address(target: Node) -> tuple[str, str]:
     """The address that stands for a target, and what it is called without other words."""
     attrs = target.attrs
     match target.tag:
-        case "ri:page" | "ri:blog-post":
+        case "ri:page":
             title, space = attrs.get("ri:content-title", ""), attrs.get("ri:space-key", "")
             return f"page:{quote(space, safe='~')}/{quote(title, safe='')}", title
         case "ri:attachment":
             name = attrs.get("ri:filename", "")
+            if target.first("ri:page", "ri:blog-post", "ri:content-entity") is not None:
+                return "", name  # a file of another page
             return f"attachment:{quote(name, safe='')}", name
         case "ri:user":
-            person = attrs.get("ri:account-id", "") or attrs.get("ri:userkey", "")
-            return f"user:{quote(person, safe='')}", f"@{person}"
+            if key := attrs.get("ri:userkey", ""):  # a Data Center's
+                return f"userkey:{quote(key, safe='')}", f"@{key}"
+            person = attrs.get("ri:account-id", "")
+            return f"user:{quote(person, safe='')}" if person else "", f"@{person}"
         case "ri:space":
             key = attrs.get("ri:space-key", "")
             return f"space:{quote(key, safe='~')}", key
@@ -194,6 +200,16 @@ def _macro(node: Node, source: str) -> str:
         return "{jira:" + key + "}"
     if name == "anchor":
         return ""
-    raw = re.sub(r"\s*\n\s*", " ", source[node.start : node.end])
+    return _raw(node, source)
+
+
+def _raw(node: Node, source: str) -> str:
+    """An element as it is, in a code of one line."""
+    return raw_code(source[node.start : node.end])
+
+
+def raw_code(storage: str) -> str:
+    """Storage format among words: a code that stands for itself."""
+    raw = re.sub(r"\s*\n\s*", " ", storage)
     ticks = "`" * (max((len(run) for run in re.findall("`+", raw)), default=0) + 1)
     return f"{ticks}storage:{raw}{ticks}" if raw else ""

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from connectors.providers.confluence.markup.inline import inline
+from connectors.providers.confluence.markup.inline import inline, raw_code
 from connectors.providers.confluence.markup.tree import Node, parse
 
 ALERTS: Final = {
@@ -25,6 +25,7 @@ _BLOCKS: Final = frozenset({
     *_HEADINGS, *_TRANSPARENT, "p", "ul", "ol", "table", "blockquote", "pre", "hr", "ac:task-list",
     "ac:adf-fallback", "ac:adf-attribute",
 })  # fmt: skip
+_RAW: Final = re.compile(r"(`{3,})storage\n(.*)\n\1", re.DOTALL)
 _FENCES: Final = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
 
 
@@ -182,6 +183,12 @@ def _rows(node: Node) -> list[Node]:
     return found
 
 
+def _on_a_line(block: str) -> str:
+    """A cell's block; a macro that Markdown has no word for finds its way back from a cell too."""
+    found = _RAW.fullmatch(block)
+    return raw_code(found[2]) if found else block
+
+
 def _table(node: Node, source: str) -> list[str]:
     """Each cell on one line; merged cells leave empty ones behind."""
     rows = _rows(node)
@@ -189,7 +196,7 @@ def _table(node: Node, source: str) -> list[str]:
     for row in rows:
         cells: list[str] = []
         for cell in row.elements():
-            blocks = _blocks(cell, source)
+            blocks = [_on_a_line(block) for block in _blocks(cell, source)]
             words = "<br>".join(blocks).replace("\\\n", "<br>").replace("\n", "<br>").replace("|", "\\|")
             span = cell.attrs.get("colspan", "1")
             empty = min(int(span), 50) - 1 if span.isdecimal() and len(span) < 5 else 0

@@ -204,7 +204,13 @@ def _link(node: SyntaxTreeNode) -> str:
     url, words = str(node.attrs.get("href", "")), _all(node.children)
     inner = _resource(url)
     if inner is not None:
-        return f"<ac:link>{inner}<ac:link-body>{words}</ac:link-body></ac:link>"
+        _, _, anchor = url.partition("#") if url.startswith("page:") else ("", "", "")
+        at = f' ac:anchor="{escape(unquote(anchor))}"' if anchor else ""
+        nameless = url.startswith("user") and words == f"@{unquote(url.partition(':')[2])}"
+        body = (
+            "" if nameless else f"<ac:link-body>{words}</ac:link-body>"
+        )  # without one it shows the person's name
+        return f"<ac:link{at}>{inner}{body}</ac:link>"
     return f'<a href="{escape(url)}">{words}</a>' if _SAFE.match(url) else words
 
 
@@ -229,6 +235,8 @@ def _resource(url: str) -> str | None:
             return f'<ri:attachment ri:filename="{escape(unquote(rest))}"/>' if rest else None
         case "user":
             return f'<ri:user ri:account-id="{escape(unquote(rest))}"/>' if rest else None
+        case "userkey":
+            return f'<ri:user ri:userkey="{escape(unquote(rest))}"/>' if rest else None
         case "space":
             return f'<ri:space ri:space-key="{escape(unquote(rest))}"/>' if rest else None
     return None
