@@ -63,8 +63,9 @@ class JiraRequests(AtlassianConnector):
         return await DataCenter(send, self.site.url, request).send()
 
     async def read(self, ctx: Context, path: str, **params: Any) -> Any:
-        """GET a path; parameters that are None are left out."""
-        return await self._json(ctx, Request("GET", path, Kind.READ, params=_given(params)))
+        """GET a path; parameters that are None or empty are left out."""
+        given = {name: value for name, value in params.items() if value not in (None, "")}
+        return await self._json(ctx, Request("GET", path, Kind.READ, params=given))
 
     async def ask(self, ctx: Context, path: str, body: Mapping[str, Any]) -> Any:
         """POST what only reads."""

@@ -15,7 +15,12 @@ from connectors.providers.jira.texts import Format, written
 
 __all__ = ["AGILE", "API", "NO_ISSUE", "JiraBase", "hinting", "issue_path"]
 FIELDS_KEPT_S = 3600.0
+NEW_FIELD_S = 60.0  # how old they are at most before a name is called unknown
 MOST_KEPT = 64
+NOBODY = ("none", "unassigned")
+MYSELF = ("me", "currentuser()")
+_EPICS = ("gh-epic-link", "jpo-custom-field-parent")  # fields that name another issue
+_LISTS = ("labels", "components", "fixVersions", "versions")
 _POINTS = ("jsw-story-points", "gh-story-points")
 _TEXTS = ("textarea",)
 _CUSTOM = re.compile(r"^customfield_\d+$")
@@ -31,14 +36,18 @@ class JiraBase(JiraRequests):
 
     def __init__(self, connection: ConnectionRef, settings: BaseModel) -> None:
         super().__init__(connection, settings)
-        self._fields: dict[str, tuple[float, list[dict[str, Any]]]] = {}  # by identity
+        self._fields: dict[str, tuple[float, list[dict[str, Any]]]] = {}  # by identity, since when
 
     async def fields_known(self, ctx: Context) -> list[dict[str, Any]]:
         """All fields of the site, kept in this process for an hour per credential."""
+        return await self._fields_of(ctx, FIELDS_KEPT_S)
+
+    async def _fields_of(self, ctx: Context, most_s: float) -> list[dict[str, Any]]:
+        """All fields of the site, as they were at most so many seconds ago."""
         kept = self._fields
         found = kept.get(ctx.identity)
-        if found is None or found[0] < time.monotonic():
-            found = (time.monotonic() + FIELDS_KEPT_S, await self.read(ctx, f"{API}/field"))
+        if found is None or found[0] < time.monotonic() - most_s:
+            found = (time.monotonic(), await self.read(ctx, f"{API}/field"))
             kept[ctx.identity] = found
             self._texts = frozenset(str(row["id"]) for row in found[1] if _is_text(row))
             while len(kept) > MOST_KEPT:
@@ -49,6 +58,7 @@ class JiraBase(JiraRequests):
         """Ids of fields from ids or names. Raises InvalidInput for a name that no field has."""
         found = []
         for name in names:
+            name = name.strip()
             if name in _SYSTEM or name.startswith("*") or _CUSTOM.match(name):
                 found.append(_SYSTEM.get(name, name))
                 if name not in _SYSTEM and not await self.is_cloud(ctx):
@@ -58,12 +68,14 @@ class JiraBase(JiraRequests):
         return list(dict.fromkeys(found))
 
     async def _field(self, ctx: Context, name: str) -> dict[str, Any]:
-        wanted = name.lower().replace("_", " ")
-        known = await self.fields_known(ctx)
-        for row in known:
-            if name == row["id"] or wanted == str(row.get("name", "")).lower():
-                return row
-        near = [row["name"] for row in known if wanted.split()[0] in str(row.get("name", "")).lower()][:5]
+        wanted = name.lower().replace("_", " ").strip()
+        # Somebody may have added it since the site was asked.
+        for most_s in (FIELDS_KEPT_S, NEW_FIELD_S) if wanted else ():
+            for row in await self._fields_of(ctx, most_s):
+                if name == row["id"] or wanted == str(row.get("name", "")).lower():
+                    return row
+        first, known = (wanted.split() or [""])[0], await self.fields_known(ctx)
+        near = [row["name"] for row in known if first and first in str(row.get("name", "")).lower()][:5]
         raise InvalidInput(
             f"Jira has no field {name!r}.",
             code="unknown_field",
@@ -83,11 +95,13 @@ class JiraBase(JiraRequests):
 
     async def account_id(self, ctx: Context, who: str) -> str | None:
         """An account's id from an id, an e-mail address, "me" or "none"."""
-        if who == "none":
+        who = who.strip()
+        if who.lower() in NOBODY:
             return None
-        if who == "me":
+        if who.lower() in MYSELF:
             return str((await self.read(ctx, f"{API}/myself"))["accountId"])
-        if "@" not in who and " " not in who:
+        # A word of letters alone is a name, as no id of Cloud's is; a Data Center calls people so.
+        if "@" not in who and " " not in who and not (who.isalpha() and await self.is_cloud(ctx)):
             return who
         found = await self.read(ctx, f"{API}/user/search", query=who, maxResults=10)
         people = [row for row in found if row.get("active", True)]
@@ -99,7 +113,7 @@ class JiraBase(JiraRequests):
             raise InvalidInput(
                 f"{len(chosen) or 'No'} people match {who!r}.",
                 code="unknown_person",
-                hint=f"Give the account id: {told}." if told else "Give the account id.",
+                hint=f"Give the account id: {told}." if told else "jira_search_users finds account ids.",
             )
         return str(chosen[0]["accountId"])
 
@@ -127,6 +141,8 @@ class JiraBase(JiraRequests):
                 raise InvalidInput(
                     "The project of an issue is not set by its fields.", hint="Use project_key."
                 )
+            if id == "status":
+                raise InvalidInput("The status is not set by its field.", hint="Use jira_transition_issue.")
             made[id] = await self._value_for(ctx, id, given, format)
         return made
 
@@ -138,28 +154,53 @@ class JiraBase(JiraRequests):
             return {"accountId": account} if account else None
         if id in ("priority", "issuetype", "resolution", "security") and isinstance(given, str):
             return {"name": given}
+        if id == "parent" and given is not None and given != "":
+            key = await self._other(ctx, given)
+            return given if key is None else {"key": key}
         if id == "parent":
-            key = given.get("key") if isinstance(given, Mapping) else given
-            if self.allowed and not (isinstance(key, str) and re.match(queries.ISSUE_KEY, key)):
-                raise (
-                    InvalidInput("A parent is named by its key.")
-                    if given
-                    else InvalidInput("Give a parent's key.")
-                )
-            if isinstance(key, str):
-                await self.demand_issue(ctx, key)
-                return {"key": key}
-        if id == "labels" and isinstance(given, list) and any(" " in str(each) for each in given):
-            raise InvalidInput("labels: a label has no blanks.", hint="Write them with - or _.")
-        if id in ("components", "fixVersions", "versions") and isinstance(given, list):
-            return [{"name": each} if isinstance(each, str) else each for each in given]
+            return None
+        if id in _LISTS:
+            return _listed(id, given)
+        if self.allowed and _CUSTOM.match(id):
+            await self._demand_within(ctx, id, given)
         return given
+
+    async def _other(self, ctx: Context, given: Any) -> str | None:
+        """The key of another issue, which must be within the allow-list; None where it is named otherwise."""
+        key = given.get("key") if isinstance(given, Mapping) else given
+        if isinstance(key, str) and queries.is_issue_key(key):
+            await self.demand_issue(ctx, key)
+            return key
+        if self.allowed or isinstance(key, str):
+            raise InvalidInput("The other issue is named by its key.", hint="Such as PROJ-12.")
+        return None
+
+    async def _demand_within(self, ctx: Context, id: str, given: Any) -> None:
+        """Raise for a field that would reach beyond the allow-list: an epic's, a sprint's."""
+        rows = [row for row in await self.fields_known(ctx) if row["id"] == id]
+        kind = str((rows[0].get("schema") or {}).get("custom", "")) if rows else ""
+        if kind.endswith(_EPICS) and given is not None and given != "":
+            await self._other(ctx, given)
+        if kind.endswith("gh-sprint"):
+            raise InvalidInput("The sprint is not set by its field here.", hint="Use jira_add_to_sprint.")
 
     async def _is_text(self, ctx: Context, id: str) -> bool:
         if not _CUSTOM.match(id):
             return False
         await self.fields_known(ctx)
         return id in self._texts
+
+
+def _listed(id: str, given: Any) -> Any:
+    """The values of a field that has several; one alone and none are understood."""
+    rows = [] if given is None else [given] if isinstance(given, str) else given
+    if not isinstance(rows, list):
+        return given
+    if id != "labels":
+        return [{"name": each} if isinstance(each, str) else each for each in rows]
+    if any(" " in str(each) for each in rows):
+        raise InvalidInput("labels: a label has no blanks.", hint="Write them with - or _.")
+    return rows
 
 
 def _is_text(row: Mapping[str, Any]) -> bool:
@@ -169,5 +210,7 @@ def _is_text(row: Mapping[str, Any]) -> bool:
 _SYSTEM = {
     **{name: name for name in (*trim.USUAL, "project", "issuelinks", "attachment", "comment", "worklog", "environment",
                                "versions", "resolutiondate", "timetracking", "security", "watches", "votes")},
+    # An answer has them in any case.
+    **dict.fromkeys(("key", "issuekey", "id", "url"), "key"),
     "type": "issuetype", "due": "duedate", "fix_versions": "fixVersions", "resolved": "resolutiondate",
 }  # fmt: skip

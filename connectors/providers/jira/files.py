@@ -38,7 +38,7 @@ class FileTools(JiraBase):
     """Attachments as they are listed, read, put there and deleted."""
 
     @tool(title="List attachments", hint="R", toolset="attachments",
-          open_world=True, cache="S", tags=("jira:issue:{issue_key}",),
+          open_world=True, cache="S", tags=("jira:issue:{issue_key}", "jira:issues"),
           default_on=False)  # fmt: skip
     async def jira_list_attachments(
         self,
@@ -86,7 +86,7 @@ class FileTools(JiraBase):
         )  # fmt: skip
 
     @tool(title="Attach a file", hint="W", toolset="attachments", open_world=True, required=True, default_on=False,
-          tags=("jira:issue:{issue_key}",))  # fmt: skip
+          tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
     async def jira_add_attachment(
         self,
         ctx: Context,
@@ -116,7 +116,7 @@ class FileTools(JiraBase):
         )
 
     @tool(title="Delete an attachment", hint="DI", toolset="delete", open_world=True, default_on=False,
-          tags=("jira:attachment:{attachment_id}", "jira:issue:{issue_key}"))  # fmt: skip
+          tags=("jira:attachment:{attachment_id}", "jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
     async def jira_delete_attachment(
         self, ctx: Context, attachment_id: types.Id, issue_key: OfIssue = None
     ) -> types.Values:

@@ -20,7 +20,7 @@ class IssueTools(JiraBase):
     """Issues as they are."""
 
     @tool(title="Get an issue", hint="R", toolset="issues", open_world=True, required=True, cache="S",
-          tags=("jira:issue:{issue_key}",), aliases=("get-jira-issue",))  # fmt: skip
+          tags=("jira:issue:{issue_key}", "jira:issues"), aliases=("get-jira-issue",))  # fmt: skip
     async def jira_get_issue(
         self,
         ctx: Context,
@@ -81,7 +81,7 @@ class IssueTools(JiraBase):
         return told
 
     @tool(title="Get many issues", hint="R", toolset="issues",
-          open_world=True, cache="S", tags=("jira:issue:{issue_keys}",),
+          open_world=True, cache="S", tags=("jira:issue:{issue_keys}", "jira:issues"),
           default_on=False)  # fmt: skip
     async def jira_get_issues_bulk(
         self,
@@ -102,7 +102,7 @@ class IssueTools(JiraBase):
         return untrusted({"items": items, "count": len(items), **({"missing": missing} if missing else {})})
 
     @tool(title="Summarize an issue", hint="R", toolset="issues", open_world=True, required=True, cache="S",
-          tags=("jira:issue:{issue_key}",), aliases=("summarize-jira-issue",))  # fmt: skip
+          tags=("jira:issue:{issue_key}", "jira:issues"), aliases=("summarize-jira-issue",))  # fmt: skip
     async def jira_summarize_issue(
         self, ctx: Context, issue_key: types.IssueKey
     ) -> Annotated[ToolResult, types.Record]:

@@ -30,7 +30,7 @@ class LinkTools(JiraBase):
     """Links between issues and to elsewhere."""
 
     @tool(title="Link issues", hint="I", toolset="links", open_world=True, required=True, default_on=False,
-          tags=("jira:issue:{inward_issue}", "jira:issue:{outward_issue}"))  # fmt: skip
+          tags=("jira:issue:{inward_issue}", "jira:issue:{outward_issue}", "jira:issues"))  # fmt: skip
     async def jira_link_issues(
         self,
         ctx: Context,

@@ -76,7 +76,7 @@ class PeopleTools(JiraBase):
         return untrusted(page_of(items, total=told.get("watchCount")))
 
     @tool(title="Add a watcher", hint="I", toolset="users", open_world=True, required=True, default_on=False,
-          tags=("jira:issue:{issue_key}",))  # fmt: skip
+          tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
     async def jira_add_watcher(
         self, ctx: Context, issue_key: types.IssueKey, account_id: types.Who = "me"
     ) -> types.Values:
@@ -89,7 +89,7 @@ class PeopleTools(JiraBase):
         return {"key": issue_key, "account_id": who}
 
     @tool(title="Remove a watcher", hint="DI", toolset="delete", open_world=True, default_on=False,
-          tags=("jira:issue:{issue_key}",))  # fmt: skip
+          tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
     async def jira_remove_watcher(
         self, ctx: Context, issue_key: types.IssueKey, account_id: types.Who
     ) -> types.Values:

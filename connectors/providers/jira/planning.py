@@ -94,7 +94,7 @@ class PlanningTools(AgileTools):
 
     @tool(title="Who could take an issue", hint="R", toolset="agile",
           open_world=True, required=True, cache="M", default_on=False,
-          tags=("jira:issue:{issue_key}",), aliases=("get-task-assignment-recommendations",))  # fmt: skip
+          tags=("jira:issue:{issue_key}", "jira:issues"), aliases=("get-task-assignment-recommendations",))  # fmt: skip
     async def jira_get_task_assignment_recommendations(
         self, ctx: Context, issue_key: types.IssueKey, limit: Annotated[int, Field(ge=1, le=10)] = 3
     ) -> ToolResult:
@@ -122,7 +122,7 @@ class PlanningTools(AgileTools):
 
     @tool(title="Estimate story points", hint="R", toolset="agile",
           open_world=True, required=True, cache="M", default_on=False,
-          tags=("jira:issue:{issue_key}",), aliases=("estimate-story-points",))  # fmt: skip
+          tags=("jira:issue:{issue_key}", "jira:issues"), aliases=("estimate-story-points",))  # fmt: skip
     async def jira_estimate_story_points(self, ctx: Context, issue_key: types.IssueKey) -> ToolResult:
         """Story points of similar finished issues: their median, their range, and which they were."""
         points = await self.points_field(ctx)

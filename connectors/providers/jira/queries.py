@@ -21,6 +21,7 @@ _TOKEN: Final = re.compile(
     r"""|(?P<word>[^ \t\r\n"'()\\]+)""",
     re.S,
 )
+_WORD: Final = re.compile(r"[^\W_](?:[\w.'@]|-(?=\w))*[*?]?")
 _ORDER: Final = re.compile(r"order", re.I | re.A)
 _BY: Final = re.compile(r"by", re.I | re.A)
 _SORTED: Final = re.compile(
@@ -41,6 +42,24 @@ def quoted(value: str) -> str:
 def listed(values: Iterable[str]) -> str:
     """Values as a list of JQL: ``("a", "b")``."""
     return f"({', '.join(quoted(value) for value in values)})"
+
+
+def words(text: str) -> str:
+    """Words to look for as a text search takes them: none of its signs, phrases in quotes whole.
+
+    An unpaired bracket or a sign at the wrong place makes Jira refuse the search; it finds none of
+    them anyway. An asterisk or a question mark stays behind a word.
+    https://support.atlassian.com/jira-software-cloud/docs/search-for-issues-using-the-text-field/
+    """
+    parts = text.split('"')
+    told: list[str] = []
+    for place, part in enumerate(parts):
+        found = _WORD.findall(part)
+        if place % 2 and place < len(parts) - 1:  # between two quotes
+            told += [f'"{" ".join(word.rstrip("*?") for word in found)}"'] if found else []
+        else:
+            told += [word.lower() if word in ("AND", "OR", "NOT") else word for word in found]
+    return " ".join(told)
 
 
 def split(jql: str) -> tuple[str, str]:
@@ -80,7 +99,11 @@ def split(jql: str) -> tuple[str, str]:
         return jql.strip(), ""
     order = jql[order_end:].strip()
     if not _SORTED.match(order):
-        raise _mistake("After ORDER BY stand fields with ASC or DESC, nothing else.")
+        raise InvalidInput(
+            "After ORDER BY stand fields with ASC or DESC, nothing else.",
+            code="bad_jql",
+            hint=_habit(order) or 'Put a field\'s name into quotes: ORDER BY "Story Points" DESC.',
+        )
     return jql[:order_at].strip(), order
 
 
@@ -127,16 +150,21 @@ _HABITS: Final = (
     (re.compile(r"\blimit\s+\d+", re.I), "JQL has no LIMIT: use max_results."),
     (re.compile(r"=\s*(null|none)\b", re.I), "Write field IS EMPTY or IS NOT EMPTY."),
     (re.compile(r"=\s*me\b|@me\b", re.I), "Write assignee = currentUser()."),
+    (re.compile(r"/\*|(?:^|\s)(?:--|//|#)(?:\s|$)"), "JQL has no comments: leave them out."),
+    (re.compile(r"[“”„]"), 'Quotes in JQL are straight: "words".'),
+    (re.compile(r";\s*$"), "A JQL query has no semicolon at its end."),
     (re.compile(r"unbounded", re.I), "Add a condition, such as project = KEY or updated >= -30d."),
 )
 
 
 def jql_hint(jql: str, message: str = "") -> str:
     """What a query that Jira refused probably should have been."""
-    for habit, advice in _HABITS:
-        if habit.search(jql) or habit.search(message):
-            return advice
-    return "jira_build_jql makes a query of plain arguments; jira_list_fields names the fields."
+    found = _habit(jql) or _habit(message)
+    return found or "jira_build_jql makes a query of plain arguments; jira_list_fields names the fields."
+
+
+def _habit(text: str) -> str:
+    return next((advice for habit, advice in _HABITS if habit.search(text)), "")
 
 
 def _mistake(message: str) -> InvalidInput:

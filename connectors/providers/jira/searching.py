@@ -10,7 +10,7 @@ from connectors.errors import InvalidInput
 from connectors.kit.cursors import Cursor, Page, next_cursor, page_of, position_of
 from connectors.kit.tidy import untrusted
 from connectors.providers.jira import queries, trim, types
-from connectors.providers.jira.base import API, JiraBase, hinting
+from connectors.providers.jira.base import API, MYSELF, JiraBase, hinting
 from connectors.providers.jira.issues import included
 
 Jql = Annotated[str, Field(max_length=queries.MAX_JQL, description="JQL, may end with ORDER BY.")]
@@ -129,16 +129,22 @@ class SearchTools(JiraBase):
             await self._assigned(ctx, assignee) if assignee else "",
             f"issuetype in {queries.listed(issue_type)}" if issue_type else "",
             f"labels in {queries.listed(labels)}" if labels else "",
-            f"text ~ {queries.quoted(text)}" if text else "",
+            f"text ~ {queries.quoted(words)}" if (words := queries.words(text or "")) else "",
             _sprint(sprint) if sprint else "",
             f"updated >= {queries.quoted(updated_since)}" if updated_since else "",
         ]
+        if not any(conditions) and not self.allowed:
+            raise InvalidInput(
+                "Jira searches no query without a condition.",
+                code="bad_jql",
+                hint="Give project, assignee, text, or updated_since='-30d'.",
+            )
         jql = queries.joined(conditions, order_by)
         await self._parsed(ctx, jql)
         return {"jql": jql}
 
     async def _assigned(self, ctx: Context, who: str) -> str:
-        if who == "me":
+        if who.strip().lower() in MYSELF:
             return "assignee = currentUser()"
         account = await self.account_id(ctx, who)
         return f"assignee = {queries.quoted(account)}" if account else "assignee IS EMPTY"

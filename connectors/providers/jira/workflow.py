@@ -188,7 +188,7 @@ class WorkflowTools(JiraBase):
         return {"id": str(made["id"]), "key": issue_key, "url": page}
 
     @tool(title="Change a comment", hint="I", toolset="comments", open_world=True, default_on=False,
-          tags=("jira:issue:{issue_key}",))  # fmt: skip
+          tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
     async def jira_update_comment(
         self,
         ctx: Context,
@@ -208,7 +208,7 @@ class WorkflowTools(JiraBase):
         return {"id": comment_id, "key": issue_key}
 
     @tool(title="Delete a comment", hint="DI", toolset="delete", open_world=True, default_on=False,
-          tags=("jira:issue:{issue_key}",))  # fmt: skip
+          tags=("jira:issue:{issue_key}", "jira:issues"))  # fmt: skip
     async def jira_delete_comment(
         self, ctx: Context, issue_key: types.IssueKey, comment_id: types.Id
     ) -> types.Values:

@@ -71,8 +71,9 @@ class WriteTools(JiraBase):
         plain = {
             "summary": summary, "issuetype": issue_type, "description": description, "priority": priority,
             "assignee": assignee, "labels": labels, "parent": parent, "story_points": story_points,
-            "components": components, **(additional_fields or {}),
+            "components": components,
         }  # fmt: skip
+        plain = _with(plain, additional_fields)
         fields = await self._new(ctx, project, plain, format)
         if dedupe_window_minutes and (
             known := await self._twin(ctx, project, summary, dedupe_window_minutes)
@@ -92,6 +93,8 @@ class WriteTools(JiraBase):
         kind = str(plain.pop("issuetype"))
         given = {name: value for name, value in plain.items() if value is not None}
         fields = await self.values_for(ctx, given, format)
+        if "issuetype" in fields:
+            raise InvalidInput("The type of a new issue is not one of its fields.", hint="Use issue_type.")
         if "\n" in str(fields.get("summary", "")):
             raise InvalidInput("A summary is one line.", hint="Put the rest into the description.")
         fields["project"] = {"key": project}
@@ -122,7 +125,7 @@ class WriteTools(JiraBase):
         updates = []
         for one in issues:
             plain = one.model_dump(exclude={"project_key", "issue_type", "additional_fields", "format"})
-            plain |= {"issuetype": one.issue_type, **(one.additional_fields or {})}
+            plain = _with(plain | {"issuetype": one.issue_type}, one.additional_fields)
             project = self.project_key(one.project_key)
             updates.append({"fields": await self._new(ctx, project, plain, one.format)})
         request = Request(
@@ -153,8 +156,6 @@ class WriteTools(JiraBase):
 
         A description replaces the whole text. The status changes by jira_transition_issue.
         """
-        if "status" in fields:
-            raise InvalidInput("The status is not set by its field.", hint="Use jira_transition_issue.")
         await self.demand_issue(ctx, issue_key)
         body = {"fields": await self.values_for(ctx, fields, format)}
         request = Request(
@@ -201,6 +202,15 @@ class WriteTools(JiraBase):
         with hinting(not_found=NO_ISSUE, invalid="Give delete_subtasks=true to delete its subtasks too."):
             await self._send(ctx, request)
         return {"key": issue_key}
+
+
+def _with(plain: dict[str, Any], more: dict[str, Any] | None) -> dict[str, Any]:
+    """An issue's arguments with its further fields. Raises InvalidInput where both say something."""
+    for name in more or ():
+        if plain.get(name) is not None:
+            hint = "Use issue_type." if name == "issuetype" else "Give it once."
+            raise InvalidInput(f"additional_fields has {name} too.", hint=hint)
+    return plain | (more or {})
 
 
 def _failed(row: dict[str, Any]) -> types.Values:
