@@ -5,13 +5,20 @@ from dataclasses import dataclass, field
 from typing import Final
 
 MAX_BYTES: Final = 1_000_000
-_LINE = re.compile(r"\s*(?:(?:export|set)\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=[ \t]*(.*)", re.DOTALL)
+_LINE = re.compile(
+    r"\s*(?:(?:export|set)\s+|\$env:)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=[ \t]*(.*)", re.DOTALL | re.IGNORECASE
+)
+_SET = re.compile(r'(\s*set\s+)"([^"]*)"\s*', re.IGNORECASE)  # as cmd.exe quotes: the name as well
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 # What sample files have where a value belongs.
 _SAMPLE = re.compile(
-    r"(?i)<[^>]*>|\$\{.*\}|([a-z]+_)*x{3,}|\.{3,}|\*{3,}|change[-_ ]?me|todo|none|null"
-    r"|(https?://)?(your|enter|insert|replace)[-_ ].*|.*[-_ ](here|goes[-_ ]here)"
+    r"(?i)<[^>]*>|(https?://[\w.-]*)?<[\w .-]+>\.[\w.-]+(/.*)?|([a-z0-9]+_)*[a-z0-9]*x{4,}|x{3}|[\w!-]*\.{3,}|\*{3,}"
+    r"|change[-_ ]?me|todo|none|null|(https?://)?(your|enter|insert|replace)[-_ ].*|.*[-_ ](here|goes[-_ ]here)"
+    r"|(https?://)?your?-?(own)?(company|domain|instance|org|organi[sz]ation|server|site|tenant|workspace)[\w-]*(\.\S*)?"
+    r"|(https?://)?(company|example|mycompany|mydomain)\.(atlassian\.net|my\.salesforce\.com)(/.*)?"
+    r"|(you|user|username|your[\w.-]*|name|e?mail|me)@(your|my)?-?(company|domain|example|organi[sz]ation)\.[a-z]+"
 )
+_REFERENCE = re.compile(r"\$\{\w+(:?[-+?=][^}]*)?\}|^\$[A-Z]+_[A-Z0-9_]+$|\$\([^)]+\)|^%\w+%$")
 
 
 @dataclass(slots=True)
@@ -38,7 +45,7 @@ def read_env(text: str) -> EnvFile:
         at += 1
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        found = _LINE.fullmatch(line)
+        found = _LINE.fullmatch(_SET.sub(r"\1\2", line))
         if found is None:
             made.odd_lines.append(first)
             continue
@@ -79,3 +86,8 @@ def _unescaped(text: str) -> str:
 def is_sample(value: str) -> bool:
     """Whether a value is what sample files have in its place (``your-token-here``, ``<token>``)."""
     return _SAMPLE.fullmatch(value.strip()) is not None
+
+
+def is_reference(value: str) -> bool:
+    """Whether a value is to be made by a shell (``${OTHER}``, ``$(command)``): nothing is expanded here."""
+    return _REFERENCE.search(value.strip()) is not None

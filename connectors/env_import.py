@@ -6,15 +6,16 @@ connections. No value of the file is ever in what they say.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from django.db import transaction
 
 from connectors.base import Connector
 from connectors.connection_settings import NetworkSettings
-from connectors.env_file import EnvFile, is_sample
-from connectors.env_names import TABLES, NotUnderstoodError, Row, Table
+from connectors.env_file import EnvFile
+from connectors.env_names import TABLES
+from connectors.env_reading import Planned, planned_from
 from connectors.models import Connection
 from connectors.registry import UnknownConnectorError, connector_class
 from connectors.services import connection_create, connection_update, credential_set
@@ -30,27 +31,6 @@ _HIDDEN_ANYWHERE: Final = 8
 
 
 @dataclass
-class Planned:
-    """A connection that a file describes, and what became of it.
-
-    ``took`` has pairs of a name in the file and the field it went to, ``left`` pairs of a name
-    and the reason. ``action`` is create, update, unchanged or refused; ``problem`` says why.
-    """
-
-    connector: str
-    slug: str = ""
-    action: str = ""
-    problem: str = ""
-    took: list[tuple[str, str]] = field(default_factory=list)
-    left: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    settings: dict[str, Any] = field(default_factory=dict, repr=False)
-    credential: dict[str, Any] = field(default_factory=dict, repr=False)
-    network: dict[str, Any] = field(default_factory=dict, repr=False)
-    read_only: bool | None = None
-
-
-@dataclass
 class Report:
     """Everything a file had: connections, names of no connector, and what :class:`EnvFile` found odd."""
 
@@ -62,7 +42,7 @@ class Report:
 
 def plan(tenant: Tenant, file: EnvFile, slugs: Mapping[str, str] | None = None) -> Report:
     """What the file would do to the tenant's connections; ``slugs`` names the connection by connector."""
-    found = [one for table in TABLES if (one := _read(table, file)) is not None]
+    found = planned_from(file)
     for one in found:
         _check(tenant, one, (slugs or {}).get(one.connector), file)
     known = {name for one in found for name, _ in (*one.took, *one.left)}
@@ -76,76 +56,6 @@ def _why(name: str) -> str:
     return f"{owner} has no setting for it" if owner else "of none of these systems"
 
 
-def _read(table: Table, file: EnvFile) -> Planned | None:
-    """What a file has for one connector; None where it names it nowhere."""
-    made = Planned(table.connector)
-    wins: dict[str, str] = {}
-    for row in table.rows:
-        for known in row.names:
-            for name in file.spelled(known):
-                _take(made, wins, row, name, file.values[name].strip(), file)
-    if not any(name.upper().startswith(table.prefixes) for name, _ in (*made.took, *made.left)):
-        return None
-    if made.credential:
-        _choose(made, table)
-    return made
-
-
-def _choose(made: Planned, table: Table) -> None:
-    """Decide how to sign in, and leave what another way would need."""
-    chosen = table.sign_in(made.credential, made.settings)
-    unused = [name for name, value in made.credential.items() if value not in chosen.values()]
-    made.left += [(name, f"{chosen['method']} needs none") for name, part in made.took if part in unused]
-    made.took = [pair for pair in made.took if pair[1] not in unused]
-    made.credential = chosen
-
-
-def _take(made: Planned, wins: dict[str, str], row: Row, name: str, value: str, file: EnvFile) -> None:
-    if not value:
-        made.left.append((name, "empty"))
-    elif row.field in wins:
-        winner = wins[row.field]
-        same = _plain(file.values[winner]) == _plain(value)
-        made.left.append(
-            (name, f"{winner} says it already" if same else f"differs from {winner}, which counts")
-        )
-    elif is_sample(value):
-        made.left.append((name, "a sample's value, not yours"))
-    else:
-        _read_value(made, wins, row, name, value)
-
-
-def _plain(value: str) -> str:
-    """A value without what often differs where the same is meant."""
-    return value.strip().lower().removeprefix("https://").rstrip("/")
-
-
-def _read_value(made: Planned, wins: dict[str, str], row: Row, name: str, value: str) -> None:
-    try:
-        read = row.read(value)
-    except NotUnderstoodError as error:
-        made.left.append((name, f"not understood: {error}"))
-        return
-    if read is None:
-        made.left.append((name, "says nothing that differs"))
-        return
-    wins[row.field] = name
-    where, _, part = row.field.partition(".")
-    if where == "connection":
-        made.read_only = read
-    else:
-        getattr(made, where)[part] = read
-    made.took.append((name, part))
-    if row.begins and not value.startswith(row.begins):
-        made.warnings.append(
-            f"{name} does not begin like a token of {made.connector} ({', '.join(row.begins)}); it was taken as it is"
-        )
-    if part == "verify" and not read:
-        made.warnings.append(
-            f"{name}: certificates will not be checked; better give the authority's certificate"
-        )
-
-
 def _check(tenant: Tenant, made: Planned, slug: str | None, file: EnvFile) -> None:
     """Find the connection that this would be, and see whether everything fits."""
     try:
@@ -154,6 +64,8 @@ def _check(tenant: Tenant, made: Planned, slug: str | None, file: EnvFile) -> No
         made.action, made.problem = "refused", "This connector is not installed."
         return
     _leave_unknown(made, cls)
+    if made.credential and not any("does not begin" in warning for warning in made.warnings):
+        made.warnings += cls.credential_warnings(made.credential)
     try:
         row = _existing(tenant, made.connector, slug)
         made.slug = row.slug if row else slug or made.connector
@@ -206,10 +118,25 @@ def _compared(row: Connection | None, made: Planned, cls: type[Connector]) -> st
     stored = row is not None and credential_has(row, {})
     if cls.Credentials is not None and not stored:
         validated(cls.Credentials, made.credential, "credential")
+    elif not any(part in made.credential for part in _secrets(cls)):
+        _leave_credential(made)
     if row is None:
         return "create"
     same = (settings, network) == (row.settings, row.network) and made.read_only in (None, row.read_only)
     return "unchanged" if same and credential_has(row, made.credential) else "update"
+
+
+def _secrets(cls: type[Connector]) -> list[str]:
+    fields = cls.Credentials.model_fields if cls.Credentials is not None else {}
+    return [name for name, field in fields.items() if "SecretStr" in str(field.annotation)]
+
+
+def _leave_credential(made: Planned) -> None:
+    """Keep the stored credential as it is: a name without a secret says nothing of how to sign in."""
+    without = [pair for pair in made.took if pair[1] in made.credential or pair[1] == "method"]
+    made.left += [(name, "no secret with it; the stored credential stays") for name, _part in without]
+    made.took = [pair for pair in made.took if pair not in without]
+    made.credential = {}
 
 
 def apply(tenant: Tenant, report: Report, file: EnvFile, *, actor: Actor) -> None:

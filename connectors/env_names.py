@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from connectors.env_sign_in import (
+    NotUnderstoodError,
+    atlassian_sign_in,
+    github_sign_in,
+    salesforce_sign_in,
+    salesforce_way,
+)
+
 Reader = Callable[[str], Any]
-
-
-class NotUnderstoodError(ValueError):
-    """A value that its field cannot be read from; the sentence says what would do, never the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Table:
     rows: tuple[Row, ...]
     sign_in: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
     """From the credential's rows and the settings, both as read: the credential with its method."""
+    shared: str = ""
+    """The prefix of names that mean other connectors as well, and less than the own ones."""
 
 
 def _yes(value: str) -> bool:
@@ -71,6 +77,14 @@ def _milliseconds(value: str) -> int:
     return round(_seconds(value) * 1000)
 
 
+def _repositories(value: str) -> list[str]:
+    """Repositories by name; one that is written as its address (of clones too) means the same."""
+    return [
+        re.sub(r"^(https?://[^/]+/|git@[^:]+:)", "", part).removesuffix("/").removesuffix(".git")
+        for part in _list(value)
+    ]
+
+
 def _key(value: str) -> str:
     return value.upper()
 
@@ -91,7 +105,16 @@ def _atlassian(connector: str, own: tuple[Row, ...]) -> Table:
         return tuple(f"{first}_{ending}" for first in (prefix, "ATLASSIAN") for ending in endings)
 
     address = names(
-        "HOST", "BASE_URL", "URL", "SITE_URL", "INSTANCE_URL", "SERVER", "DOMAIN", "SITE", "SITE_NAME"
+        "HOST",
+        "BASE_URL",
+        "URL",
+        "SITE_URL",
+        "INSTANCE_URL",
+        "SERVER",
+        "SERVER_URL",
+        "DOMAIN",
+        "SITE",
+        "SITE_NAME",
     )
     person = names("EMAIL", "USERNAME", "USER_EMAIL", "USER", "API_EMAIL")
     return Table(
@@ -109,24 +132,9 @@ def _atlassian(connector: str, own: tuple[Row, ...]) -> Table:
             Row("network.verify", names("SSL_VERIFY", "VERIFY_SSL"), _yes),
             Row("connection.read_only", (*names("READ_ONLY"), "READ_ONLY_MODE"), _yes),
         ),
-        _atlassian_sign_in,
+        atlassian_sign_in,
+        shared="ATLASSIAN_",
     )
-
-
-def _atlassian_sign_in(credential: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """One field has whichever secret the method means.
-
-    Some files name an API token of the cloud "personal token": an e-mail and a cloud site tell.
-    """
-    email, token, personal = (credential.get(name) for name in ("email", "token", "personal_token"))
-    cloud = ".atlassian.net" in str(settings.get("site", ""))
-    if token or (personal and email and cloud):
-        return {"method": "api_token", "email": email, "token": token or personal}
-    if personal:
-        return {"method": "personal_access_token", "token": personal}
-    if credential.get("password"):
-        return {"method": "password", "email": email, "token": credential["password"]}
-    return {"method": "api_token", "email": email}
 
 
 def _instance(value: str) -> str:
@@ -153,19 +161,6 @@ def _salesforce(*endings: str) -> tuple[str, ...]:
     return tuple(f"{first}_{ending}" for first in ("SALESFORCE", "SF") for ending in endings)
 
 
-def _salesforce_sign_in(credential: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    has = {name for name, value in credential.items() if value}
-    ways = {
-        "password": {"username", "password"},
-        "jwt_bearer": {"client_id", "username", "private_key"},
-        "refresh_token": {"client_id", "refresh_token"},
-        "client_credentials": {"client_id", "client_secret"},
-        "access_token": {"access_token"},
-    }
-    method = next((name for name, needed in ways.items() if needed <= has), "")
-    return {"method": method or ("password" if "username" in has else "client_credentials"), **credential}
-
-
 def _api(value: str) -> str:
     """An Enterprise Server by its host alone; its API is below /api/v3, or at api. of *.ghe.com."""
     parts = urlsplit(value if "://" in value else f"https://{value}")
@@ -181,13 +176,6 @@ def _api(value: str) -> str:
 
 def _github(*endings: str) -> tuple[str, ...]:
     return tuple(f"{first}_{ending}" for first in ("GITHUB", "GH") for ending in endings)
-
-
-def _github_sign_in(credential: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    token = str(credential.get("token") or "")
-    if not token and credential.get("app_id"):
-        return {"method": "app", **credential}
-    return {"method": "fine_grained" if token.startswith("github_pat_") else "classic", **credential}
 
 
 TABLES: Final[tuple[Table, ...]] = (
@@ -230,6 +218,11 @@ TABLES: Final[tuple[Table, ...]] = (
             Row("settings.url", _salesforce("SANDBOX", "IS_SANDBOX"), _sandbox),
             Row("settings.api_version", _salesforce("API_VERSION", "VERSION"), _version),
             Row("settings.objects", _salesforce("OBJECTS", "ALLOWED_OBJECTS"), _list),
+            Row(
+                "credential.method",
+                _salesforce("CONNECTION_TYPE", "AUTH_TYPE", "AUTH_METHOD"),
+                salesforce_way,
+            ),
             Row("credential.username", _salesforce("USERNAME", "USER", "EMAIL")),
             Row("credential.password", _salesforce("PASSWORD")),
             Row("credential.security_token", _salesforce("SECURITY_TOKEN", "TOKEN")),
@@ -242,7 +235,7 @@ TABLES: Final[tuple[Table, ...]] = (
             Row("network.read_s", _salesforce("TIMEOUT"), _seconds),
             Row("connection.read_only", (*_salesforce("READ_ONLY"), "READ_ONLY_MODE"), _yes),
         ),
-        _salesforce_sign_in,
+        salesforce_sign_in,
     ),
     Table(
         "github",
@@ -258,7 +251,7 @@ TABLES: Final[tuple[Table, ...]] = (
             Row(
                 "settings.repositories",
                 _github("REPOSITORIES", "REPOS", "ALLOWED_REPOSITORIES", "ALLOWED_REPOS"),
-                _list,
+                _repositories,
             ),
             Row(
                 "credential.token",
@@ -272,6 +265,6 @@ TABLES: Final[tuple[Table, ...]] = (
             Row("network.read_s", _github("TIMEOUT"), _seconds),
             Row("connection.read_only", (*_github("READ_ONLY"), "READ_ONLY_MODE"), _yes),
         ),
-        _github_sign_in,
+        github_sign_in,
     ),
 )

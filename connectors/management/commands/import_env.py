@@ -2,13 +2,16 @@
 
 import sys
 from argparse import ArgumentParser
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from connectors.env_file import MAX_BYTES, EnvFile, read_env
-from connectors.env_import import Planned, apply, plan
+from connectors.env_import import apply, plan
+from connectors.env_reading import Planned
 from tenants.models import Tenant
 from tenants.principals import Actor
 
@@ -42,8 +45,9 @@ class Command(BaseCommand):
             raise CommandError(f"There is no tenant {options['tenant']!r}.")
         file = _file(options["file"])
         report = plan(tenant, file, _slugs(options["slug"]))
-        if not options["dry_run"]:
+        with transaction.atomic():  # a rehearsal does it all, and takes it back
             apply(tenant, report, file, actor=ACTOR)
+            transaction.set_rollback(options["dry_run"])
         for made in report.planned:
             self._say(made, rehearsal=options["dry_run"])
         if not report.planned:
@@ -81,11 +85,11 @@ def _file(path: str) -> EnvFile:
     """The file, read and parsed. Raises CommandError."""
     try:
         data = sys.stdin.buffer.read(MAX_BYTES + 1) if path == "-" else _head(Path(path))
-        text = data.decode("utf-8")
+        text = data.decode("utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8")
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise CommandError(f"{path} is no text in UTF-8.") from None
+        raise CommandError(f"{path} is no text in UTF-8 or UTF-16.") from None
     if len(data) > MAX_BYTES:
         raise CommandError(f"{path} is longer than {MAX_BYTES:,} bytes.")
     return read_env(text)
@@ -99,5 +103,5 @@ def _head(path: Path) -> bytes:
 def _slugs(pairs: list[str]) -> dict[str, str]:
     made = dict(pair.partition("=")[::2] for pair in pairs)
     if not all(made.values()):
-        raise CommandError("Write --slug as CONNECTOR=SLUG, such as --slug jira=team-jira.")
+        raise CommandError("Write --slug as CONNECTOR=SLUG, such as --slug jira=teamjira.")
     return made
