@@ -1,7 +1,7 @@
 """Queries of the usual objects, without SOQL: accounts, contacts, opportunities, cases, leads, activities."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -28,24 +28,13 @@ from connectors.providers.salesforce.types import (
 )
 
 NEWEST = "LastModifiedDate DESC, Id"
-ACCOUNT = (
-    "Id",
-    "Name",
-    "Type",
-    "Industry",
-    "Phone",
-    "Website",
-    "BillingCity",
-    "Owner.Name",
-    "LastModifiedDate",
-)
-CONTACT = ("Id", "Name", "Title", "Email", "Phone", "AccountId", "Account.Name", "LastModifiedDate")
+ACCOUNT = ("Id", "Name", "Type", "Industry", "Phone", "Website", "BillingCity", "Owner.Name")
+CONTACT = ("Id", "Name", "Title", "Email", "Phone", "AccountId", "Account.Name")
 OPPORTUNITY = (
     "Id", "Name", "StageName", "Amount", "Probability", "CloseDate", "AccountId", "Account.Name", "Owner.Name",
 )  # fmt: skip
 CASE = (
-    "Id", "CaseNumber", "Subject", "Status", "Priority", "Origin", "IsClosed", "AccountId", "Account.Name",
-    "CreatedDate",
+    "Id", "CaseNumber", "Subject", "Status", "Priority", "AccountId", "Account.Name", "Owner.Name", "CreatedDate",
 )  # fmt: skip
 LEAD = ("Id", "Name", "Company", "Title", "Email", "Status", "LeadSource", "IsConverted", "CreatedDate")
 TASK = (
@@ -168,14 +157,16 @@ class ObjectQueries(PagedBase):
             offset + sum(place == n for _, place, _ in found[:limit]) for n, offset in enumerate(offsets)
         ]
         items = [
-            {"kind": kinds[place].lower(), **trim.record(row, instance, text_limit=1000)}
+            {"kind": kinds[place].lower(), **trim.record(row, text_limit=1000)}
             for _, place, row in found[:limit]
         ]
         if len(found) <= limit:
-            return untrusted(page_of(items))
-        if max(after) > MAX_OFFSET:
-            return untrusted(ended(page_of(items)))
-        return untrusted(page_of(items, next_cursor(ctx, "salesforce_query_activities", key, after)))
+            page: Mapping[str, Any] = page_of(items)
+        elif max(after) > MAX_OFFSET:
+            page = ended(page_of(items))
+        else:
+            page = page_of(items, next_cursor(ctx, "salesforce_query_activities", key, after))
+        return untrusted(trim.listed(page, instance))
 
     async def _listed(
         self, ctx: Context, tool: str, object: str, fields: Sequence[str], usual: Sequence[str],

@@ -74,7 +74,7 @@ class ObjectTools(SalesforceBase):
         values: dict[str, Any] = {}
         if record_id:
             row, instance = await self._get(ctx, f"sobjects/{part(sobject_type)}/{part(id_of(record_id))}")
-            values = trim.record(row, instance)
+            values = trim.linked(row, instance)
         fields = [
             _field(field, values.get(field["name"]), picklists=include_picklists)
             for field in found["fields"]

@@ -1,5 +1,6 @@
 """Queries in the caller's own words: SOQL, search, aggregates, and what a query would cost."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -12,8 +13,16 @@ from connectors.kit.tables import Format
 from connectors.kit.tidy import small, untrusted
 from connectors.providers.salesforce import trim
 from connectors.providers.salesforce.paging import PagedBase, told, with_note
-from connectors.providers.salesforce.queries import advice, aggregate, demand_query, names, ordered, query_of
-from connectors.providers.salesforce.soql import condition
+from connectors.providers.salesforce.queries import (
+    advice,
+    aggregate,
+    demand_query,
+    names,
+    nothing_found,
+    ordered,
+    query_of,
+)
+from connectors.providers.salesforce.soql import condition, counts, selected
 from connectors.providers.salesforce.types import MAX_ROWS, NAME, Next, ObjectName, Paths, Soql, Where
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
@@ -66,7 +75,11 @@ class QueryTools(PagedBase):
             ("queryAll" if include_deleted else "query", {"q": query}),
             limit=limit, cursor=cursor, advise=lambda said: advice(query, said),
         )  # fmt: skip
-        return told(with_note(page, query), format)
+        if counts(query):
+            number = page["total"]
+            note = nothing_found(query) if not number else ""
+            return told({**page_of([{"count": number}]), **({"hint": note} if note else {})}, format)
+        return told(with_note(page, query), format, selected=selected(query))
 
     @tool(
         title="Search all objects", hint="R", open_world=True, required=True, cache="S",
@@ -81,19 +94,38 @@ class QueryTools(PagedBase):
         limit: Annotated[int, Field(ge=1, le=200)] = 20,
         sosl: Annotated[str, Field(max_length=10_000, description="instead of text")] = "",
     ) -> ToolResult:
-        """Find records by words in any field, in several objects at once (SOSL)."""
+        """Find records by words in any field, in several objects at once (SOSL).
+
+        If truncated, raise limit or narrow down. id_prefixes tells whose ids begin so.
+        """
+        most: dict[str, int] = {}
         if sosl.strip():
             found, instance = await self._raw_search(ctx, sosl)
         else:
-            found, instance = await self._search(ctx, text.strip(), objects, in_fields, limit)
-        rows = [row for row in found.get("searchRecords") or () if self._may_show(row)]
-        items = [
-            {"object": _type(row), **trim.record(row, instance, text_limit=1000)} for row in rows[:limit]
-        ]
-        return untrusted(page_of(items, None, len(rows) if len(rows) <= limit else None))
+            wanted = self._wanted(objects, limit)
+            most = {one.name.lower(): min(one.limit, limit) for one in wanted}
+            found, instance = await self._search(ctx, text.strip(), wanted, in_fields, limit)
+        rows: list[dict[str, Any]] = []
+        counted: Counter[str] = Counter()
+        hits = [row for row in found.get("searchRecords") or () if self._may_show(row)]
+        for row in hits:
+            kind = trim.kind_of(row).lower()
+            counted[kind] += 1
+            if len(rows) < limit and counted[kind] <= most.get(kind, limit):
+                rows.append(row)
+        items, kinds = trim.of_kinds(rows)
+        if len(rows) == len(hits):
+            return untrusted(trim.listed(page_of(items, None, len(rows)), instance, kinds))
+        page = {**page_of(items), "truncated": True}
+        return untrusted(trim.listed(page, instance, kinds))
 
     def _may_show(self, row: dict[str, Any]) -> bool:
-        return not self.allowed or self.allowed.has(_type(row))
+        return not self.allowed or self.allowed.has(trim.kind_of(row))
+
+    def _wanted(self, objects: Sequence[SearchIn], limit: int) -> Sequence[SearchIn]:
+        """What to search in: what the caller names, else the usual objects or those of the connection."""
+        usual = self.allowed.names()[:20] if self.allowed else SEARCHED
+        return objects or [SearchIn(name=name, limit=limit) for name in usual]
 
     async def _raw_search(self, ctx: Context, sosl: str) -> tuple[Any, str]:
         if self.allowed:
@@ -112,20 +144,18 @@ class QueryTools(PagedBase):
     ) -> tuple[Any, str]:
         if len(text.replace("*", "")) < 2:
             raise InvalidInput("Search for words of two characters or more.", code="MALFORMED_SEARCH")
-        usual = self.allowed.names()[:20] if self.allowed else SEARCHED
-        wanted = objects or [SearchIn(name=name, limit=limit) for name in usual]
         sobjects = []
-        for one in wanted:
+        for one in objects:
             fields = list(
                 dict.fromkeys(["Id", *(names(one.fields) or NAMED.get(one.name.lower(), ("Name",)))])
             )
             await self._demand_paths(ctx, one.name, fields)
-            asked: dict[str, Any] = {"name": one.name, "fields": fields, "limit": min(one.limit, limit)}
+            asked: dict[str, Any] = {"name": one.name, "fields": fields, "limit": min(one.limit, limit) + 1}
             if one.where:
                 asked["where"] = condition(one.where)
                 await self._demand_query(ctx, query_of(one.name, ["Id"], [asked["where"]]))
             sobjects.append(asked)
-        body = {"q": text, "in": in_fields, "sobjects": sobjects, "overallLimit": limit}
+        body = {"q": text, "in": in_fields, "sobjects": sobjects, "overallLimit": limit + len(sobjects)}
         answer, instance = await self._send(ctx, Request("POST", "parameterizedSearch", Kind.READ, json=body))
         return answer.json(), instance
 
@@ -156,23 +186,23 @@ class QueryTools(PagedBase):
         if groups and any(one.strip().upper() == "COUNT()" for one in aggregates):
             raise InvalidInput("COUNT() takes no groups.", code="bad_aggregate", hint="Write COUNT(Id) n.")
         fields = [*groups, *(aggregate(one) for one in aggregates)]
-        counts = [field.upper() for field in fields] == ["COUNT()"]
+        alone = [field.upper() for field in fields] == ["COUNT()"]
         query = query_of(
             object, fields, [condition(where)] if where else [], group_by=groups, having=having,
             order_by=ordered(order_by, aggregates=True) if order_by else "", limit=limit + 1 if groups else 0,
         )  # fmt: skip
         await self._demand_query(ctx, query)
-        found, instance = await self._get(ctx, "query", {"q": query}, advise=lambda said: advice(query, said))
-        if counts:
+        found, _ = await self._get(ctx, "query", {"q": query}, advise=lambda said: advice(query, said))
+        if alone:
             return told(page_of([{"count": found["totalSize"]}]), format)
-        rows = trim.records(found["records"][:limit], instance)
+        rows = trim.records(found["records"][:limit])
         if len(found["records"]) > limit or not found.get("done", True):
             raise InvalidInput(
                 f"There are more than {limit} groups.",
                 code="too_many_groups",
                 hint="Raise limit, or narrow the groups down with where or having.",
             )
-        return told(page_of(rows), format)
+        return told(page_of(rows), format, selected=selected(query))
 
     @tool(title="Validate a query", hint="R", open_world=True, default_on=False)
     async def salesforce_validate_query(self, ctx: Context, query: Soql) -> dict[str, Any]:
@@ -194,7 +224,3 @@ class QueryTools(PagedBase):
             for plan in found.get("plans") or ()
         ]  # fmt: skip
         return {"valid": True, "plans": plans}
-
-
-def _type(row: dict[str, Any]) -> str:
-    return str((row.get("attributes") or {}).get("type", ""))

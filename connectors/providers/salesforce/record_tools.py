@@ -51,7 +51,7 @@ class RecordTools(PagedBase):
                 "Several records have this value.", code="several_records", details={"ids": ids},
                 hint="Read one of them with salesforce_get_record.",
             )  # fmt: skip
-        made = trim.record(found, instance, text_limit=20_000) if fields else trim.whole(found, instance)
+        made = trim.linked(found, instance, text_limit=20_000) if fields else trim.whole(found, instance)
         return untrusted(made)
 
     @tool(title="Get related records", hint="R", open_world=True, cache="S")
@@ -95,6 +95,6 @@ class RecordTools(PagedBase):
             rows: list[dict[str, Any]] = list(found.get("recentItems") or ())
         else:
             rows, instance = await self._get(ctx, "recent", {"limit": 200 if self.allowed else limit})
-        typed = [(str((row.get("attributes") or {}).get("type", "")), row) for row in rows]
-        shown = [(kind, row) for kind, row in typed if self.allowed.has(kind)][:limit]
-        return untrusted(page_of([{"object": kind, **trim.record(row, instance)} for kind, row in shown]))
+        shown = [row for row in rows if self.allowed.has(trim.kind_of(row))][:limit]
+        items, kinds = trim.of_kinds(shown)
+        return untrusted(trim.listed(page_of(items), instance, kinds))

@@ -10,6 +10,7 @@ from connectors.errors import InvalidInput
 from connectors.kit.cursors import page_of, part_of
 from connectors.kit.tables import Format
 from connectors.kit.tidy import small, untrusted, visible
+from connectors.providers.salesforce import trim
 from connectors.providers.salesforce.base import part
 from connectors.providers.salesforce.paging import PagedBase, told
 from connectors.providers.salesforce.queries import containing
@@ -61,8 +62,8 @@ class ReportTools(PagedBase):
             )  # fmt: skip
             return untrusted(page)
         found, instance = await self._get(ctx, PATH)
-        rows = [small(Id=row["id"], Name=row.get("name"), url=f"{instance}/{row['id']}") for row in found]
-        return untrusted(part_of(ctx, _LIST, {"search": ""}, rows, cursor, limit))
+        rows = [small(Id=row["id"], Name=row.get("name")) for row in found]
+        return untrusted(trim.listed(part_of(ctx, _LIST, {"search": ""}, rows, cursor, limit), instance))
 
     @tool(title="Run a report", hint="R", open_world=True, default_on=False, cache="S")
     async def salesforce_run_report(

@@ -150,6 +150,42 @@ def scopes_of(query: str) -> list[Scope]:
     return _Reader(query).whole()
 
 
+def counts(query: str) -> bool:
+    """Whether a query asks for a number alone, which Salesforce gives instead of rows."""
+    return re.match(r"(?i)\s*SELECT\s+COUNT\(\s*\)\s+FROM\b", query) is not None
+
+
+def selected(query: str) -> list[str]:
+    """What a query's rows have, by the names that they have there; none for a query that cannot be read."""
+    try:
+        tokens = tokens_of(query)[1:]
+    except InvalidInput:
+        return []
+    parts: list[list[Word]] = [[]]
+    depth = 0
+    for token in tokens:
+        if depth == 0 and token.is_word("from"):
+            break
+        depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "op" else 0
+        if depth == 0 and token.text == ",":
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    grouped = any(one.is_word("group") for one in tokens)
+    names = [_name_of(part) for part in parts if part]
+    return list(dict.fromkeys(name.rpartition(".")[2] if grouped else name for name in names if name))
+
+
+def _name_of(part: list[Word]) -> str:
+    """The name of a field, an alias or a subquery's relationship; empty where it is Salesforce's to say."""
+    if part[0].text == "(":
+        origin = [place for place, token in enumerate(part) if token.is_word("from")]
+        return part[origin[-1] + 1].text if len(origin) == 1 and origin[0] + 1 < len(part) else ""
+    if part[0].is_word("typeof"):
+        return part[1].text if len(part) > 1 else ""
+    return part[-1].text if part[-1].kind == "word" else ""
+
+
 def demand_reading(query: str) -> None:
     """Refuse what would change something: FOR VIEW, FOR REFERENCE, FOR UPDATE, UPDATE TRACKING or VIEWSTAT.
 

@@ -1,4 +1,7 @@
-"""Salesforce's records made small: no attributes, no nulls, a link to each, people as {id, name}."""
+"""Salesforce's records made small: no attributes, no nulls, people as {id, name}.
+
+A record by itself has its ``url``; a list says once how an id becomes an address.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,18 +9,54 @@ from typing import Any, Final
 
 from connectors.kit.tidy import person, tidy
 
+RECORD_URL: Final = "record_url"
+OBJECTS: Final = "id_prefixes"
 _PEOPLE: Final = frozenset({"Owner", "CreatedBy", "LastModifiedBy"})
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.000\+0000")
 # What a whole record has that nobody asked for: pictures, stamps of the system's own or of the one who looks.
 _NOISE: Final = frozenset({"PhotoUrl", "SystemModstamp", "LastViewedDate", "LastReferencedDate"})
 
 
-def record(row: Mapping[str, Any], instance: str, *, text_limit: int = 4000) -> dict[str, Any]:
-    """A record, its parents and children inside it; ``url`` where its id is known."""
-    made = tidy(_plain(row), keep=tuple(row), text_limit=text_limit)
+def record(row: Mapping[str, Any], *, text_limit: int = 4000) -> dict[str, Any]:
+    """A record of a list, its parents and children inside it."""
+    return dict(tidy(_plain(row), keep=tuple(row), text_limit=text_limit))
+
+
+def linked(row: Mapping[str, Any], instance: str, *, text_limit: int = 4000) -> dict[str, Any]:
+    """A record by itself; ``url`` where its id is known."""
+    made = record(row, text_limit=text_limit)
     if isinstance(id := row.get("Id"), str):
         made["url"] = f"{instance}/{id}"
-    return dict(made)
+    return made
+
+
+def listed(page: Mapping[str, Any], instance: str, kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A page of records; said once, not in each: their addresses' pattern, and ``kinds`` of :func:`of_kinds`."""
+    made = {**page, **({OBJECTS: dict(kinds)} if kinds else {})}
+    if any("Id" in row for row in page["items"]):
+        made[RECORD_URL] = f"{instance}/{{Id}}"
+    return made
+
+
+def of_kinds(
+    rows: Iterable[Mapping[str, Any]], *, text_limit: int = 1000
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Records of several objects, and of which: an object by how its ids begin.
+
+    Only a record whose id begins like those of another object says its object itself.
+    """
+    made, kinds = [], dict[str, str]()
+    for row in rows:
+        object, id = kind_of(row), str(row.get("Id") or "")
+        one = record(row, text_limit=text_limit)
+        known = bool(id) and kinds.setdefault(id[:3], object) == object
+        made.append(one if known else {"object": object, **one})
+    return made, kinds
+
+
+def kind_of(row: Mapping[str, Any]) -> str:
+    """The object that a record is of."""
+    return str((row.get("attributes") or {}).get("type", ""))
 
 
 def whole(row: Mapping[str, Any], instance: str, *, text_limit: int = 20_000) -> dict[str, Any]:
@@ -29,7 +68,7 @@ def whole(row: Mapping[str, Any], instance: str, *, text_limit: int = 20_000) ->
         and not (name == "IsDeleted" and value is False)
         and not _is_address(row, name, value)
     }
-    return record(shown, instance, text_limit=text_limit)
+    return linked(shown, instance, text_limit=text_limit)
 
 
 def moment(text: str) -> str:
@@ -42,11 +81,9 @@ def _is_address(row: Mapping[str, Any], name: str, value: Any) -> bool:
     return isinstance(value, Mapping) and name.endswith("Address") and f"{name[:-7]}City" in row
 
 
-def records(
-    rows: Iterable[Mapping[str, Any]], instance: str, *, text_limit: int = 1000
-) -> list[dict[str, Any]]:
+def records(rows: Iterable[Mapping[str, Any]], *, text_limit: int = 1000) -> list[dict[str, Any]]:
     """The records of a list; long texts are cut there."""
-    return [record(row, instance, text_limit=text_limit) for row in rows]
+    return [record(row, text_limit=text_limit) for row in rows]
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

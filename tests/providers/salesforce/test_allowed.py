@@ -121,11 +121,8 @@ async def test_no_tool_reaches_another_object(narrow):
 
 async def test_lists_and_searches_show_the_listed_objects_alone(narrow):
     assert {row["name"] for row in (await narrow.get("list_objects"))["items"]} == {"Account", "Contact"}
-    assert {row["object"] for row in (await narrow.get("list_recent"))["items"]} == {"Account", "Contact"}
-    assert {row["object"] for row in (await narrow.get("search", text="acme"))["items"]} <= {
-        "Account",
-        "Contact",
-    }
+    assert set((await narrow.get("list_recent"))["id_prefixes"].values()) == {"Account", "Contact"}
+    assert set((await narrow.get("search", text="acme"))["id_prefixes"].values()) <= {"Account", "Contact"}
     fields = await narrow.get("get_record_fields", sobject_type="Account")
     assert fields["child_relationships"] == {"Contacts": "Contact"}
 

@@ -8,12 +8,21 @@ def names(page):
     return [row["Name"] for row in page["items"]]
 
 
-async def test_a_query_gives_small_records_with_links(org):
+async def test_a_query_gives_small_records_and_says_once_where_they_are(org):
     page = await org.get("query", query="SELECT Id, Name, Phone, Owner.Name FROM Account ORDER BY Name")
     acme = page["items"][0]
-    assert acme == {
-        "Id": acme["Id"], "Name": "Acme", "Owner": {"name": "Ada Lovelace"}, "url": f"{org.double.url}/{acme['Id']}",
-    }  # fmt: skip
+    assert acme == {"Id": acme["Id"], "Name": "Acme", "Owner": {"name": "Ada Lovelace"}}
+    assert page["record_url"] == org.double.url + "/{Id}"
+    assert "record_url" not in await org.get("query", query="SELECT Name FROM Account")
+    for tool, arguments in (
+        ("query_accounts", {}), ("query_activities", {}), ("search", {"text": "acme"}), ("list_recent", {}),
+        ("get_related_records", {"sobject_type": "Account", "record_id": acme["Id"], "relationship": "Contacts"}),
+    ):  # fmt: skip
+        listed = await org.get(tool, **arguments)
+        assert ("record_url" in listed) is bool(listed["count"]), tool
+        assert not any("url" in row for row in listed["items"]), tool
+    table = await org.call("query", query="SELECT Id, Name FROM Account", format="csv")
+    assert f"record_url: {org.double.url}/{{Id}}" in [part.text for part in table.content]
     assert (page["count"], page["total"], page["next_cursor"]) == (2, 2, None)
     result = await org.call("query", query="SELECT Name FROM Account")
     assert result.meta["trust"] == "untrusted"
@@ -89,7 +98,11 @@ async def test_cases_and_activities_are_listed_with_what_they_are_about(org):
     org.double.make("Case", {"Subject": "It fell", "Status": "New", "Priority": "High", "AccountId": acme})
     org.double.make("Case", {"Subject": "Old", "Status": "Closed", "AccountId": acme})
     [case] = (await org.get("query_cases", is_closed=False, priority="High"))["items"]
-    assert (case["Subject"], case["Account"], case["IsClosed"]) == ("It fell", {"Name": "Acme"}, False)
+    assert (case["Subject"], case["Account"], case["Owner"]) == (
+        "It fell",
+        {"Name": "Acme"},
+        {"name": "Ada Lovelace"},
+    )
     for day in ("2030-01-01", "2030-01-03"):
         org.double.make("Task", {"Subject": f"Call {day}", "ActivityDate": day, "WhatId": acme})
     org.double.make("Event", {"Subject": "Meet", "StartDateTime": "2030-01-02T09:00:00Z", "WhatId": acme})
@@ -104,7 +117,7 @@ async def test_cases_and_activities_are_listed_with_what_they_are_about(org):
     ]  # fmt: skip
     assert (await org.get("query_activities", owner="Ada Lovelace", kind="event"))["count"] == 1
     [event] = (await org.get("query_activities", kind="event", fields=["Subject"]))["items"]
-    assert set(event) == {"kind", "Id", "ActivityDate", "Subject", "url"}
+    assert set(event) == {"kind", "Id", "ActivityDate", "Subject"}
     assert (await org.get("query_activities", owner="Nobody"))["count"] == 0
 
 
@@ -128,7 +141,8 @@ async def test_where_offset_ends_a_list_says_that_there_is_more(org, monkeypatch
 
 async def test_words_are_searched_for_in_several_objects(org):
     found = await org.get("search", text="acme")
-    assert [(row["object"], row["Name"]) for row in found["items"]] == [("Account", "Acme")]
+    assert [(row["Id"][:3], row["Name"]) for row in found["items"]] == [("001", "Acme")]
+    assert found["id_prefixes"] == {"001": "Account"}
     asked = [{"name": "Contact", "fields": ["LastName"], "where": "Email != null"}]
     assert (await org.get("search", text="wile", objects=asked))["items"][0]["LastName"] == "Coyote"
     raw = await org.get("search", sosl="FIND {anvils} RETURNING Opportunity(Id, Name)")
@@ -183,7 +197,7 @@ async def test_a_record_and_what_hangs_on_it(org):
         "get_related_records", sobject_type="Contact", record_id=contact["Id"], relationship="Account"
     )
     assert names(parent) == ["Acme"]
-    assert {row["object"] for row in (await org.get("list_recent"))["items"]} >= {"Account", "Contact"}
+    assert set((await org.get("list_recent"))["id_prefixes"].values()) >= {"Account", "Contact"}
     assert (await org.get("list_recent", sobject_type="Contact", limit=1))["count"] == 1
 
 
