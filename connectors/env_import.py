@@ -73,7 +73,7 @@ def _check(tenant: Tenant, made: Planned, slug: str | None, file: EnvFile) -> No
     except TenantError as error:
         made.action, made.problem = "refused", hidden(error.message, file)
         if cls.Credentials is not None and not made.credential:
-            made.problem += " The file has no credential for it."
+            made.problem = f"{made.problem.rstrip('.')}. The file has no credential for it."
 
 
 def _leave_unknown(made: Planned, cls: type[Connector]) -> None:
