@@ -1,8 +1,8 @@
 """A month's use so far, from the database: for a counter that Redis does not have (any more).
 
 Days (:mod:`connectors.usage`) are summed up per connection, tool and principal; what they do
-not have yet (events after the cursor) and what is limited by access key is counted from the
-audit itself. Days do not know why a call failed, so that those which failed before they were
+not have (events after the cursor, readings of resources and prompts) and what is limited by
+access key is counted from the audit itself. Days do not know why a call failed, so that those which failed before they were
 executed count as well: after a loss a quota may be a little too strict, never too generous.
 """
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, Q, Sum
 
 from audit.events import ASKED
 from audit.models import AuditEvent, to_us
@@ -61,15 +61,18 @@ def _in_days(tenant_id: UUID, rule: Rule, month: Month) -> Counted:
 
 def _in_audit(tenant_id: UUID, rule: Rule, month: Month, *, after: int) -> Counted:
     begins = datetime.fromtimestamp(month.begins, tz=UTC)
+    kinds = Q(kind="call", seq__gt=after)
+    if not rule.tool:  # no day counts these; those without a connection are not limited
+        kinds |= Q(kind__in=("read", "prompt"), connection__gt="")
     events = AuditEvent.objects.for_tenant(tenant_id).filter(
-        since_us(tenant_id, to_us(begins)), seq__gt=after, phase="done", kind__in=("call", "read", "prompt")
+        since_us(tenant_id, to_us(begins)), kinds, phase="done"
     )
     if rule.key_id:
         events = events.filter(key_id=rule.key_id)
     if rule.connection:
         events = events.filter(connection=rule.connection)
     if rule.tool:
-        events = events.filter(name=rule.tool, kind="call")
+        events = events.filter(name=rule.tool)
     events = events.exclude(outcome__in=("denied", ASKED)).exclude(error_type__in=NOT_EXECUTED)
     events = events.exclude(cache__in=FROM_CACHE)
     return _rows(events.order_by().values("connection", "name").annotate(n=Count("id")), "name")

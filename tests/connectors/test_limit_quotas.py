@@ -13,7 +13,9 @@ from connectors.errors import RateLimited
 from connectors.limiting.calendar import month_of
 from connectors.limits import charge
 from connectors.models import UsageCursor, UsageDay
+from connectors.reading import get_prompt, read_resource
 from connectors.snapshot import load
+from connectors.usage import roll_up
 from tests.connectors.limiting import called, granted, limited, registered, step, tenant, use_of
 from tests.factories import make_caller
 
@@ -78,6 +80,19 @@ async def test_a_counter_that_is_lost_begins_with_what_the_database_knows(tenant
     assert await granted(caller, 40) == 50 - 27
     assert (await use_of(tenant, row)).used == 50
     assert (await use_of(tenant, tool)).used == 10
+
+
+async def test_a_lost_counter_knows_of_resources_and_prompts_that_were_read(tenant):
+    row = await limited(tenant, 50, "month")
+    of_tool = await limited(tenant, 50, "month", connection="limited", tool="limited_light")
+    caller = await in_db(make_caller, tenant)
+    await read_resource(caller, "limited://thing")
+    await get_prompt(caller, "limited-greet", {})
+    assert await granted(caller, 1) == 1
+    await in_db(roll_up, tenant.pk)
+    sync_client().delete(*sync_client().keys(f"portico:{tenant.pk.hex}:limit:*"))
+    assert (await use_of(tenant, row)).used == 3
+    assert (await use_of(tenant, of_tool)).used == 1
 
 
 async def test_a_keys_lost_counter_begins_with_that_keys_calls_in_the_audit(tenant):
