@@ -12,16 +12,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Any, Final
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import redis
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from common.limits import take
 from common.loops import run_in_loop
 from common.redis import sync_client, tenant_key
 from common.text import clean_text
@@ -33,7 +36,7 @@ from connectors.pipeline import ServiceUnavailable, UnknownTool, call_tool
 from connectors.results import Text, ToolResult
 from connectors.schedules import next_run, read_schedule
 from connectors.snapshot import TenantGoneError, TenantSnapshot, ToolEntry, snapshot_of
-from tenants.errors import InvalidValue
+from tenants.errors import InvalidValue, WrongState
 from tenants.models import Tenant
 from tenants.principals import Caller, PrincipalKind, Role, TenantRef
 
@@ -44,6 +47,7 @@ LONGEST_S: Final = 240.0  # a warm-up's call
 SOFT_LIMIT_S: Final = 270
 HARD_LIMIT_S: Final = 300
 ROOM: Final = "warm"
+RUNS_NOW: Final = 10  # that a tenant's admins may ask for in a minute
 TOO_LONG: Final = "It took too long."
 
 
@@ -125,6 +129,27 @@ def warm(tenant_id: UUID, warm_up_id: UUID, planned: datetime, message_id: str) 
     finally:
         _release(key, message_id)
     return True
+
+
+def run_now(row: WarmUp) -> Warmed:
+    """Make a run at once, for a person who waits for it; the schedule stays as it is. For threads.
+
+    Raises WrongState while a run of this warm-up is under way, and after too many of the tenant's.
+    """
+    if wait := take(RUNS_NOW, 60, row.tenant_id.hex, "warm-up-now"):
+        raise WrongState(
+            _("At most %(most)d runs a minute can be asked for; wait %(seconds)d seconds.")
+            % {"most": RUNS_NOW, "seconds": ceil(wait)}
+        )
+    key, run_id = tenant_key(row.tenant_id, ROOM, row.pk.hex), f"now-{uuid4().hex}"
+    if not _leased(key, run_id):
+        raise WrongState(_("A run of this warm-up is under way; how it ended will be shown here."))
+    try:
+        warmed = async_to_sync(warm_now)(row)
+        store(row, warmed)
+    finally:
+        _release(key, run_id)
+    return warmed
 
 
 def _enabled(tenant_id: UUID) -> Any:

@@ -2,8 +2,9 @@
 
 Days (:mod:`connectors.usage`) are summed up per connection, tool and principal; what they do
 not have (events after the cursor, readings of resources and prompts) and what is limited by
-access key is counted from the audit itself. Days do not know why a call failed, so that those which failed before they were
-executed count as well: after a loss a quota may be a little too strict, never too generous.
+access key is counted from the audit itself. Days do not know why a call failed, so that those
+which failed before they were executed count as well: after a loss a quota may be a little too
+strict, never too generous.
 """
 
 from collections.abc import Iterable

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -14,7 +13,7 @@ from unfold.decorators import display
 from connectors import services
 from connectors.limiting.calendar import said_moment
 from connectors.models import Connection, WarmUp
-from connectors.warming import store, warm_now
+from connectors.warming import run_now
 from portico.admin.acting import actor_of
 from portico.admin.badges import badge
 from portico.admin.base import ServiceAdmin
@@ -22,7 +21,7 @@ from portico.admin.current import Seat, seat_of
 from portico.admin.forms import JSONArea, PorticoForm
 from portico.admin.site import site
 from portico.templatetags.portico_admin import ago
-from tenants.errors import InvalidValue
+from tenants.errors import InvalidValue, WrongState
 from tenants.principals import Role
 
 
@@ -152,8 +151,11 @@ class WarmUpAdmin(ServiceAdmin):
         obj: Any = self.object_or_404(request, object_id)
         if request.method != "POST" or not self.has_change_permission(request, obj):
             raise PermissionDenied
-        warmed = async_to_sync(warm_now)(obj)
-        store(obj, warmed)
+        try:
+            warmed = run_now(obj)
+        except WrongState as error:
+            messages.error(request, f"{obj.tool}: {error.message}")
+            return HttpResponseRedirect(self.url("change", obj.pk))
         if warmed.ok:
             messages.success(
                 request, f"{obj.tool}: the cache has a new answer, after {warmed.duration_ms} ms."

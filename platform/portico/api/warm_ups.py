@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -10,7 +9,7 @@ from rest_framework.response import Response
 
 from connectors import services
 from connectors.models import Connection, WarmUp
-from connectors.warming import store, warm_now
+from connectors.warming import run_now
 from portico.api.idempotency import idempotent
 from portico.api.views import View, one, said
 from tenants.errors import InvalidValue
@@ -119,8 +118,11 @@ class WarmUpRun(WarmUpView):
 
     @extend_schema(operation_id="warm_ups_run", request=None, responses=WarmUpSerializer)
     def post(self, request: Request, slug: str, pk: Any) -> Response:
-        """Make a run at once, wait for it, and show how it ended; the schedule stays as it is."""
+        """Make a run at once, wait for it, and show how it ended; the schedule stays as it is.
+
+        At most ten a minute for a tenant, and none while this warm-up runs already (409).
+        """
         row = self.warm_up(slug, pk)
-        store(row, async_to_sync(warm_now)(row))
+        run_now(row)
         row.refresh_from_db()
         return Response(WarmUpSerializer(row).data)
