@@ -13,7 +13,9 @@ from typing import Any, Final
 
 MAX_DEPTH: Final = 40
 _PANELS: Final = frozenset({"info", "note", "warning", "success", "error", "tip", "custom"})
-_SPECIAL: Final = re.compile(r"([\\`*])|(?<!\w)(_)|(_)(?!\w)|(~)|(<)(?=[A-Za-z/!])|(?<=\])(\()")
+_SPECIAL: Final = re.compile(
+    r"([\\`*])|(?<!\w)(_)|(_)(?!\w)|(~)|(<)(?=[A-Za-z/!])|(&)(?=#?\w{1,32};)|(?<=\])(\()"
+)
 _LINE_START: Final = re.compile(r"^(\s*)([#>+=-])|^(\s*\d{1,9})([.)])(?=\s|$)", re.M)
 _FENCES: Final = re.compile(r"`+")
 
@@ -118,7 +120,7 @@ def _list(node: dict[str, Any], depth: int) -> str:
         number += 1
         box = (
             {"DONE": "[x] ", "TODO": "[ ] "}.get(str(_attrs(item).get("state")), "")
-            if kind == "taskItem"
+            if kind in ("taskItem", "blockTaskItem")
             else ""
         )
         first, *more = "\n".join(_tight(_content(item), depth)).split("\n") or [""]

@@ -123,9 +123,10 @@ class JiraBase(JiraRequests):
 
     async def comment_text(self, ctx: Context, text: str, format: Format = "markdown") -> Any:
         """A comment's text as this Jira takes it. Raises InvalidInput for none."""
-        if not text.strip():
+        made = await self.text(ctx, text, format)
+        if not text.strip() or not (made.get("content") if isinstance(made, dict) else made):
             raise InvalidInput("A comment has a text.")
-        return await self.text(ctx, text, format)
+        return made
 
     async def values_for(
         self, ctx: Context, fields: Mapping[str, Any], format: Format = "markdown"

@@ -155,3 +155,10 @@ async def test_habits_of_other_languages_are_named(call):
         ("project = PROJ ORDER BY Größe", "quotes"),
     ):
         assert word in (await call("jira_search_issues", jql=jql))["hint"], jql
+
+
+async def test_a_comment_of_nothing_to_be_seen_is_refused(call):
+    for nothing in ("  \n", "<!-- a thought -->", "<div></div>"):
+        assert (await call("jira_add_comment", issue_key="PROJ-1", comment=nothing))[
+            "error"
+        ] == "A comment has a text."
