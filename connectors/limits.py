@@ -5,6 +5,8 @@ not valid never comes here; one that its system's breaker or pause stopped befor
 sent is given back.
 """
 
+from dataclasses import replace
+
 from connectors.limiting.step import Debit, step
 from connectors.snapshot import ConnectionView, ToolEntry
 from tenants.principals import Caller
@@ -26,6 +28,16 @@ async def charge_reading(caller: Caller, view: ConnectionView, deadline: float) 
     """As :func:`charge`, for a resource or prompt of a connection: one call of weight 1."""
     limits = view.limits
     return None if limits is None else await step.spend(limits, caller, deadline)
+
+
+async def take_turn(caller: Caller, view: ConnectionView, deadline: float) -> None:
+    """Wait for the connection's turn and debit nothing: what lists, completes and tests is no call.
+
+    Waits as :func:`charge` does. Raises RateLimited where the turn is too far off.
+    """
+    limits = view.limits
+    if limits is not None and limits.interval_ms:
+        await step.spend(replace(limits, always=(), by_key={}), caller, deadline)
 
 
 async def give_back(debit: Debit, *, turn: bool = True) -> None:

@@ -32,7 +32,7 @@ from connectors.errors import (
     RateLimited,
     TimedOut,
 )
-from connectors.limits import charge_reading, give_back
+from connectors.limits import charge_reading, give_back, take_turn
 from connectors.pipeline import (
     NO_CHANNEL,
     NO_INFO,
@@ -51,6 +51,7 @@ T = TypeVar("T")
 
 FILE_URI = re.compile(r"portico://files/([0-9a-f-]{36})")
 MAX_COMPLETIONS = 100
+TURN_S = 1.0  # that a completion waits for its connection's turn
 
 
 class ResourceNotFound(LookupError):
@@ -80,6 +81,7 @@ async def list_resources(caller: Caller, *, info: CallInfo = NO_INFO) -> list[Re
         lister = getattr(view.connector, spec.lister)
         context = _context(caller, view, NO_CHANNEL, info)
         try:
+            await take_turn(caller, view, context.deadline)
             listed = await _guarded(context.discreet(lister(context), spec.uri), spec.uri)
         except ConnectorError as error:  # one system that is away must not hide the others' resources
             logger.warning("Resources of connection %s are not listed: %s", view.ref.slug, error.type)
@@ -180,6 +182,10 @@ async def complete(
     if view is None or not method:
         return []
     given = _context(caller, view, NO_CHANNEL, info)
+    try:
+        await take_turn(caller, view, time.monotonic() + TURN_S)
+    except RateLimited:
+        return []  # somebody types, and calls wait already
     work = getattr(view.connector, method)(given, value, context)
     values = await _guarded(given.discreet(work, ref), ref)
     return list(values)[:MAX_COMPLETIONS]

@@ -1,6 +1,7 @@
 """Testing a connection: who are we there, and what may we do."""
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
@@ -14,9 +15,10 @@ from common.vault import VaultError
 from connectors.base import CheckResult, Connector
 from connectors.channel import Channel
 from connectors.context import CallContext
-from connectors.errors import AuthenticationFailed, ConnectorError, NotPermitted
+from connectors.errors import AuthenticationFailed, ConnectorError, NotPermitted, RateLimited
 from connectors.health.recording import Found, record_check
 from connectors.health.states import Outcome
+from connectors.limits import take_turn
 from connectors.models import Connection
 from connectors.snapshot import snapshot_of
 from tenants.principals import Caller, PrincipalKind, Role
@@ -46,6 +48,9 @@ async def examine(connection: Connection, caller: Caller | None = None) -> Found
     """
     snapshot = await snapshot_of(connection.tenant_id)
     view = snapshot.connection(connection.slug)
+    if view is not None:
+        with contextlib.suppress(RateLimited):  # many calls wait: then it works, or is to be found out
+            await take_turn(caller or _nobody(snapshot.tenant), view, time.monotonic() + CHECK_TIMEOUT_S)
     started = time.perf_counter()
     if view is None:
         said = _("The connector %(name)s is not installed.") % {"name": connection.connector}

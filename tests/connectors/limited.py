@@ -2,8 +2,9 @@
 
 from typing import Any, ClassVar
 
-from connectors.base import Connector, Context, prompt, resource, tool
+from connectors.base import CheckResult, Connector, Context, prompt, resource, tool
 from connectors.errors import CircuitOpen, RateLimited
+from connectors.results import ResourceEntry
 
 
 class Limited(Connector):
@@ -64,6 +65,27 @@ class Limited(Connector):
     async def thing(self, ctx: Context) -> str:
         """A thing."""
         return str(self._count())
+
+    async def check(self, ctx: Context) -> CheckResult:
+        """Ask the system."""
+        self._count()
+        return CheckResult(True, "Fine.")
+
+    @resource(
+        "limited://rows/{number}", title="Row", mime_type="text/plain", lister="rows",
+        complete={"number": "complete_number"},
+    )  # fmt: skip
+    async def row(self, ctx: Context, number: str) -> str:
+        """A row."""
+        return str(self._count())
+
+    async def rows(self, ctx: Context) -> list[ResourceEntry]:
+        """All rows."""
+        return [ResourceEntry(f"limited://rows/{self._count()}", "a row")]
+
+    async def complete_number(self, ctx: Context, value: str, arguments: dict[str, str]) -> list[str]:
+        """The numbers of rows."""
+        return [str(self._count())]
 
     @prompt("limited-greet", title="Greet")
     async def greet(self, ctx: Context) -> str:

@@ -14,10 +14,11 @@ from connectors.channel import Channel
 from connectors.errors import CircuitOpen, RateLimited
 from connectors.limiting.use import usage_of_limits
 from connectors.limits import charge
-from connectors.models import UsageLimit
+from connectors.models import Connection, UsageLimit
 from connectors.pipeline import call_tool
-from connectors.reading import get_prompt, read_resource
+from connectors.reading import complete, get_prompt, list_resources, read_resource
 from connectors.services import limit_create, limit_delete, limit_update
+from connectors.services.checks import examine
 from connectors.snapshot import load
 from connectors.upstream.breaker import breaker_of
 from tests.connectors.limiting import (
@@ -239,6 +240,27 @@ async def test_a_turn_that_is_too_far_off_is_refused_at_once(tenant):
     await in_db(sync_client().set, entry.limits.interval_key, int(time.time() * 1_000) + 900)
     result = await call_tool(caller, "limited_light", {}, info=CallInfo(timeout=0.2))
     assert result.is_error and result.error_type == "rate_limit"  # its deadline comes before its turn
+
+
+async def test_lists_completions_and_tests_of_a_connection_wait_for_their_turns_and_are_no_calls(tenant):
+    row = await limited(tenant, 100)
+    entry = await rested(tenant, 100)
+    caller = await in_db(make_caller, tenant)
+    connection = await in_db(Connection.objects.for_tenant(tenant).select_related("tenant").get)
+    began = time.monotonic()
+    assert await called(caller) == {}
+    listed = await list_resources(caller)
+    found = await complete(caller, "resource", "limited://rows/{number}", "number", "", {})
+    tested = await examine(connection, caller)
+    assert time.monotonic() - began >= 3 * 0.1
+    assert "limited://rows/2" in [each.uri for each in listed]
+    assert (found, tested.result.ok, executed(tenant)) == (["3"], True, 4)
+    assert (await use_of(tenant, row)).used == 1
+    await in_db(sync_client().set, entry.limits.interval_key, int(time.time() * 1_000) + 60_000)
+    assert await complete(caller, "resource", "limited://rows/{number}", "number", "", {}) == []
+    assert "limited://thing" in [each.uri for each in await list_resources(caller)]
+    assert executed(tenant) == 4
+    assert (await examine(connection, caller)).result.ok, "many calls are no reason to call it broken"
 
 
 def test_limits_of_what_is_removed_are_gone(tenant):
