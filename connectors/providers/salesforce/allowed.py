@@ -30,6 +30,7 @@ class Links:
     children: Mapping[str, str]
     name: str = ""
     prefix: str = ""
+    keys: frozenset[str] = frozenset()  # fields that a record can be addressed by, in lowercase
 
 
 Describe = Callable[[str], Awaitable[Links]]
@@ -47,7 +48,13 @@ def links_of(described: Mapping[str, Any]) -> Links:
         for child in described.get("childRelationships") or ()
         if child.get("relationshipName")
     }
-    return Links(parents, children, str(described.get("name", "")), str(described.get("keyPrefix") or ""))
+    keys = frozenset(
+        str(field["name"]).lower()
+        for field in described.get("fields") or ()
+        if field.get("externalId") or field.get("idLookup")
+    )
+    name, prefix = str(described.get("name", "")), str(described.get("keyPrefix") or "")
+    return Links(parents, children, name, prefix, keys)
 
 
 class Kept:

@@ -1,7 +1,7 @@
 """What all tools of Salesforce stand on: signing in, one way to the REST API, and the allow-list."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
@@ -92,6 +92,37 @@ class SalesforceBase(Connector):
 
     async def _demand_query(self, ctx: Context, query: str) -> None:
         await self.allowed.demand_query(query, lambda object: self._links(ctx, object))
+
+    async def _demand_one(self, ctx: Context, object: str, id: str) -> None:
+        """Hold a record's object and, where there is a list, also its id against the allow-list."""
+        self.allowed.demand(object)
+        if self.allowed:
+            await self._demand_own(ctx, object, [id])
+
+    async def _demand_own(self, ctx: Context, object: str, ids: Sequence[str]) -> None:
+        """Refuse ids of other objects."""
+        links = await self._links(ctx, object)
+        if strange := [id for id in ids if not links.prefix or id[:3] != links.prefix]:
+            raise InvalidInput(
+                f"{strange[0]} is the id of no {object}.", code="MALFORMED_ID",
+                hint=f"Ids of {object} begin with {links.prefix}." if links.prefix else "",
+            )  # fmt: skip
+
+    async def _demand_key(self, ctx: Context, object: str, field: str) -> None:
+        """Hold an object and the field that names a record of it against the allow-list.
+
+        What stands there in the path may be an id too, with a relationship behind it that leads to
+        another object (REST API, "Traverse Relationships with Friendly URLs").
+        """
+        self.allowed.demand(object)
+        if not self.allowed:
+            return
+        keys = (await self._links(ctx, object)).keys
+        if field.lower() not in keys:
+            raise InvalidInput(
+                f"{field} is no external id of {object}.", code="INVALID_FIELD",
+                hint=f"Such fields of it: {', '.join(sorted(keys)) or 'none'}.",
+            )  # fmt: skip
 
     async def _demand_paths(self, ctx: Context, object: str, paths: list[str] | None) -> None:
         """Hold names that stand in no query against the allow-list."""

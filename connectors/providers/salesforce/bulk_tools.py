@@ -1,6 +1,5 @@
 """Up to 200 records of one object in one request (REST API, "sObject Collections")."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
@@ -86,6 +85,7 @@ class BulkTools(WriteTools):
     ) -> Done:
         """Move up to 200 records of an object to the recycle bin."""
         self.allowed.demand(sobject_type)
+        # The request names no object: Salesforce goes by the ids alone.
         await self._demand_own(ctx, sobject_type, record_ids)
         params = {"ids": ",".join(record_ids), "allOrNone": "true" if all_or_none else "false"}
         return await self._done(
@@ -94,15 +94,6 @@ class BulkTools(WriteTools):
             Request("DELETE", _PATH, Kind.REPEATABLE, params=params),
             all_or_none=all_or_none,
         )
-
-    async def _demand_own(self, ctx: Context, object: str, ids: Sequence[str]) -> None:
-        """Refuse ids of other objects: the request names none, Salesforce goes by the ids alone."""
-        links = await self._links(ctx, object)
-        if strange := [id for id in ids if not links.prefix or id[:3] != links.prefix]:
-            raise InvalidInput(
-                f"{strange[0]} is the id of no {object}.", code="MALFORMED_ID",
-                hint=f"Ids of {object} begin with {links.prefix}." if links.prefix else "",
-            )  # fmt: skip
 
     async def _done(self, ctx: Context, object: str, request: Request, *, all_or_none: bool) -> Done:
         answer, _ = await self._send(ctx, request)

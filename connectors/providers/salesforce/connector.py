@@ -86,6 +86,7 @@ class Salesforce(
         self.allowed.demand(_name(type))
         if not re.fullmatch(ID, id):
             raise NotFound("This is no id of Salesforce.", hint="It has 15 or 18 characters.")
+        await self._demand_one(ctx, type, id)
         row, instance = await self._get(ctx, f"sobjects/{part(type)}/{part(id)}")
         return trim.whole(row, instance)
 

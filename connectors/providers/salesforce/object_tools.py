@@ -73,6 +73,7 @@ class ObjectTools(SalesforceBase):
         found, instance = await self._get(ctx, f"sobjects/{part(sobject_type)}/describe")
         values: dict[str, Any] = {}
         if record_id:
+            await self._demand_one(ctx, sobject_type, id_of(record_id))
             row, instance = await self._get(ctx, f"sobjects/{part(sobject_type)}/{part(id_of(record_id))}")
             values = trim.linked(row, instance)
         fields = [

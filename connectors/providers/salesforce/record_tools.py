@@ -28,7 +28,7 @@ class RecordTools(PagedBase):
         self, ctx: Context, sobject_type: ObjectName, record_id: RecordId, fields: Fields = ()
     ) -> ToolResult:
         """A record of any object by its id."""
-        self.allowed.demand(sobject_type)
+        await self._demand_one(ctx, sobject_type, record_id)
         return await self._record(ctx, f"sobjects/{part(sobject_type)}/{part(record_id)}", fields)
 
     @tool(title="Get a record by external id", hint="R", open_world=True, cache="S", default_on=False)
@@ -37,7 +37,7 @@ class RecordTools(PagedBase):
         value: Annotated[str, Field(min_length=1, max_length=255)], fields: Fields = (),
     ) -> ToolResult:  # fmt: skip
         """A record by the value of a field that is marked as external id."""
-        self.allowed.demand(sobject_type)
+        await self._demand_key(ctx, sobject_type, field)
         return await self._record(ctx, f"sobjects/{part(sobject_type)}/{part(field)}/{part(value)}", fields)
 
     async def _record(self, ctx: Context, path: str, fields: Sequence[str]) -> ToolResult:
@@ -61,6 +61,7 @@ class RecordTools(PagedBase):
         fields: Fields = (), limit: Few = 25, cursor: Next = "",
     ) -> ToolResult:  # fmt: skip
         """The records that a relationship of a record leads to."""
+        await self._demand_one(ctx, sobject_type, record_id)
         await self._demand_relationship(ctx, sobject_type, relationship)
         path = f"sobjects/{part(sobject_type)}/{part(record_id)}/{part(relationship)}"
         wanted = {"fields": ",".join(dict.fromkeys(["Id", *names(fields, dotted=False)]))} if fields else {}
@@ -73,7 +74,6 @@ class RecordTools(PagedBase):
 
     async def _demand_relationship(self, ctx: Context, object: str, relationship: str) -> None:
         """Hold a relationship, of children or of a parent, against the allow-list."""
-        self.allowed.demand(object)
         if not self.allowed:
             return
         links = await self._links(ctx, object)

@@ -29,6 +29,10 @@ _CLAUSES: Final = frozenset(
 _AFTER_FROM: Final = frozenset(
     {"where", "group", "having", "order", "limit", "offset", "for", "with", "using", "update", "all"}
 )
+_CONTINUED: Final = {
+    "group": ("by",), "order": ("by",), "for": ("view", "reference", "update"), "update": ("tracking", "viewstat"),
+    "all": ("rows",), "using": ("scope",),
+}  # fmt: skip
 _CHANGING: Final = frozenset({"view", "reference", "update"})
 MAX_DEPTH: Final = 20
 
@@ -72,6 +76,20 @@ def tokens_of(text: str) -> list[Word]:
         if match.lastgroup is not None:
             found.append(Word(match.lastgroup, match.group()))
     return found
+
+
+def _is_clause(word: Word, beyond: Word | None) -> bool:
+    """Whether a clause begins here: most of their words are not reserved, and may be aliases as well."""
+    if not word.is_word(*_AFTER_FROM) or beyond is None:
+        return False
+    wanted = _CONTINUED.get(word.text.lower())
+    if wanted is not None:
+        return beyond.is_word(*wanted)
+    return (
+        beyond.kind == "number"
+        if word.is_word("limit", "offset")
+        else beyond.kind == "word" or beyond.text == "("
+    )
 
 
 class _Reader:
@@ -137,8 +155,8 @@ class _Reader:
             raise _malformed("After FROM stands the API name of one object.")
         scope.object = name.text
         self.at += 1
-        following = self.tokens[self.at] if self.at < len(self.tokens) else None
-        if following is not None and following.text != ")" and not following.is_word(*_AFTER_FROM):
+        following, beyond = [*self.tokens[self.at : self.at + 2], None, None][:2]
+        if following is not None and following.text != ")" and not _is_clause(following, beyond):
             raise _malformed(
                 f"After FROM {name.text} stands {following.text!r}.",
                 "Write the query of one object and without an alias.",

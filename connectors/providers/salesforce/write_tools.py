@@ -74,6 +74,7 @@ class WriteTools(SalesforceBase):
         ] = "",
     ) -> Made:
         """Change fields of a record; null empties one."""
+        await self._demand_one(ctx, sobject_type, record_id)
         await self._demand_values(ctx, sobject_type, data)
         headers = {"if-unmodified-since": _moment(if_unmodified_since)} if if_unmodified_since else None
         path = f"sobjects/{part(sobject_type)}/{part(record_id)}"
@@ -93,6 +94,7 @@ class WriteTools(SalesforceBase):
         update_only: bool = False,
     ) -> Upserted:
         """Change the record with this external id, or create it: safe to repeat."""
+        await self._demand_key(ctx, sobject_type, external_id_field)
         await self._demand_values(ctx, sobject_type, data)
         if external_id_field.lower() in {name.lower() for name in data}:
             raise InvalidInput(
@@ -120,7 +122,7 @@ class WriteTools(SalesforceBase):
         return await self._delete(ctx, sobject_type, record_id)
 
     async def _delete(self, ctx: Context, object: str, id: str) -> Deleted:
-        self.allowed.demand(object)
+        await self._demand_one(ctx, object, id)
         await self._send(ctx, Request("DELETE", f"sobjects/{part(object)}/{part(id)}", Kind.REPEATABLE))
         return {"id": id, "object": object, "deleted": True}
 

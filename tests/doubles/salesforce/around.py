@@ -7,7 +7,15 @@ from tests.doubles.double import Refused, route
 from tests.doubles.messages import Answer, Request
 from tests.doubles.salesforce.automation import Automation
 from tests.doubles.salesforce.double import DATA, refuse
-from tests.doubles.salesforce.objects import CHILDREN, EXTERNAL, OBJECTS, PREFIXES, REFERENCES, brief
+from tests.doubles.salesforce.objects import (
+    CHILDREN,
+    EXTERNAL,
+    OBJECTS,
+    PREFIXES,
+    REFERENCES,
+    brief,
+    reference,
+)
 
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _RETURNING = re.compile(r"(\w+)\s*\(([^()]*)\)")
@@ -64,8 +72,8 @@ class Salesforce(Automation):
             ]
             told = [self._told(request, child, one, fields) for one in found]
             return self._batch(request, told, 0, len(told))
-        for target in REFERENCES.get(f"{second}Id", []):
-            if parent := self.rows[target].get(row.get(f"{second}Id") or ""):
+        for target in REFERENCES.get(reference(second), []):
+            if parent := self.rows[target].get(row.get(reference(second)) or ""):
                 return self._told(request, target, parent, fields)
         raise refuse(404, "NOT_FOUND", "The requested resource does not exist")
 

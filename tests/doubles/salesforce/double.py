@@ -10,7 +10,7 @@ from tests.doubles.faults import Blow, Fault
 from tests.doubles.messages import Answer, Request
 from tests.doubles.moments import atlassian, now
 from tests.doubles.salesforce import soql
-from tests.doubles.salesforce.objects import CHILDREN, OBJECTS, PREFIXES, REFERENCES
+from tests.doubles.salesforce.objects import CHILDREN, OBJECTS, PREFIXES, REFERENCES, reference
 from tests.doubles.salesforce.signing import USER, SignIn
 
 DATA = "/services/data/{version}"
@@ -160,7 +160,7 @@ class Org(SignIn):
         parent, dot, rest = field.partition(".")
         if not dot:
             return next((value for name, value in row.items() if name.lower() == field.lower()), None)
-        id = row.get(f"{parent}Id") or ""
+        id = row.get(reference(parent)) or ""
         found = next((rows[id] for rows in self.rows.values() if id in rows), None)
         return self.value(found, rest) if found else None
 
@@ -263,7 +263,7 @@ class Org(SignIn):
 
     def _known(self, kind: str, field: str) -> Any:
         parent, dot, rest = field.partition(".")
-        targets = REFERENCES.get(f"{parent}Id", []) if dot and f"{parent}Id" in OBJECTS[kind] else []
+        targets = REFERENCES.get(reference(parent), []) if dot and reference(parent) in OBJECTS[kind] else []
         if any(rest.partition(".")[0] in OBJECTS[target] for target in targets):
             return None
         if targets and "." in rest:
@@ -287,7 +287,7 @@ class Org(SignIn):
     def _tell_parent(self, request: Request, told: dict[str, Any], row: dict[str, Any], field: str) -> None:
         *steps, last = field.split(".")
         for step in steps:
-            id = row.get(f"{step}Id") or ""
+            id = row.get(reference(step)) or ""
             found = next(((kind, rows[id]) for kind, rows in self.rows.items() if id in rows), None)
             if found is None:
                 told[step] = None

@@ -62,32 +62,44 @@ OBJECTS: Final[dict[str, dict[str, tuple[str, bool, bool]]]] = {
                      WhoId="reference", WhatId="reference"),
     "ContentVersion": _fields(("PathOnClient", "VersionData"), Title="string", PathOnClient="string", VersionData="base64",
                               FirstPublishLocationId="reference") | {"ContentDocumentId": ("reference", False, False)},
+    "Invoice__c": _fields((), Name="string", Number__c="string", Amount__c="currency", Account__c="reference"),
     "Report": _COMMON | dict.fromkeys(("Name", "FolderName", "Format", "LastRunDate"), ("string", False, False)),
 }  # fmt: skip
 PREFIXES: Final = {"Account": "001", "Contact": "003", "Lead": "00Q", "Opportunity": "006", "Case": "500",
                    "Task": "00T", "Event": "00U", "User": "005",
-                   "ContentVersion": "068", "Report": "00O"}  # fmt: skip
+                   "ContentVersion": "068", "Report": "00O", "Invoice__c": "a00"}  # fmt: skip
 REFERENCES: Final = {
     "OwnerId": ["User"], "CreatedById": ["User"], "LastModifiedById": ["User"], "AccountId": ["Account"], "ContactId": ["Contact"], "WhoId": ["Contact", "Lead"],
-    "WhatId": ["Account", "Opportunity", "Case"],
+    "Account__c": ["Account"], "WhatId": ["Account", "Opportunity", "Case"],
 }  # fmt: skip
 # object: relationship: (its object, the field there that refers back)
 CHILDREN: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Account": {"Contacts": ("Contact", "AccountId"), "Opportunities": ("Opportunity", "AccountId"),
-                "Cases": ("Case", "AccountId"), "Tasks": ("Task", "WhatId")},
+                "Cases": ("Case", "AccountId"), "Tasks": ("Task", "WhatId"),
+                "Invoices__r": ("Invoice__c", "Account__c")},
     "Contact": {"Cases": ("Case", "ContactId"), "Tasks": ("Task", "WhoId")},
 }  # fmt: skip
-EXTERNAL: Final = {"Account": "AccountNumber"}  # what an upsert may name
+EXTERNAL: Final = {"Account": "AccountNumber", "Invoice__c": "Number__c"}  # what an upsert may name
 VALUES: Final = {
     "Status": ["New", "Working", "Open", "Closed", "Not Started", "In Progress", "Completed"],
     "Priority": ["High", "Normal", "Medium", "Low"], "StageName": ["Prospecting", "Negotiation", "Closed Won", "Closed Lost"],
 }  # fmt: skip
 
 
+def reference(relationship: str) -> str:
+    """The field that a parent's relationship goes by: ``AccountId`` of ``Account``, ``Account__c`` of ``Account__r``."""
+    return f"{relationship[:-3]}__c" if relationship.endswith("__r") else f"{relationship}Id"
+
+
+def relationship(field: str) -> str:
+    """The other way round."""
+    return f"{field[:-3]}__r" if field.endswith("__c") else field.removesuffix("Id")
+
+
 def brief(base: str, name: str) -> dict[str, Any]:
     """An object as the list of objects tells it."""
     return {
-        "name": name, "label": name, "labelPlural": f"{name}s", "keyPrefix": PREFIXES[name], "custom": False,
+        "name": name, "label": name, "labelPlural": f"{name}s", "keyPrefix": PREFIXES[name], "custom": name.endswith("__c"),
         "createable": True, "updateable": True, "deletable": True, "queryable": True, "searchable": True,
         "urls": {"sobject": f"{base}/{name}", "describe": f"{base}/{name}/describe", "rowTemplate": f"{base}/{name}/{{ID}}"},
     }  # fmt: skip
@@ -98,9 +110,9 @@ def described(base: str, name: str) -> dict[str, Any]:
     fields = [
         {
             "name": field, "label": field, "type": kind, "length": 255, "nillable": not required, "createable": settable,
-            "updateable": settable, "custom": False, "defaultedOnCreate": field == "OwnerId", "calculated": False,
+            "updateable": settable, "custom": field.endswith("__c"), "defaultedOnCreate": field == "OwnerId", "calculated": False,
             "externalId": EXTERNAL.get(name) == field, "idLookup": field == "Id", "referenceTo": REFERENCES.get(field, []),
-            "relationshipName": field.removesuffix("Id") if kind == "reference" else None,
+            "relationshipName": relationship(field) if kind == "reference" else None,
             "picklistValues": [{"value": value, "label": value, "active": True, "defaultValue": False} for value in VALUES.get(field, [])] if kind == "picklist" else [],
         }
         for field, (kind, settable, required) in OBJECTS[name].items()

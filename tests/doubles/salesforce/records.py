@@ -7,7 +7,16 @@ from typing import Any
 from tests.doubles.double import Refused, route
 from tests.doubles.messages import Answer, Request
 from tests.doubles.salesforce.double import BATCH, DATA, Org, refuse, stamp
-from tests.doubles.salesforce.objects import EXTERNAL, OBJECTS, brief, described
+from tests.doubles.salesforce.objects import (
+    EXTERNAL,
+    OBJECTS,
+    PREFIXES,
+    REFERENCES,
+    brief,
+    described,
+    reference,
+    relationship,
+)
 
 
 class Records(Org):
@@ -99,6 +108,8 @@ class Records(Org):
     @route("PATCH", DATA + "/sobjects/{sobject}/{field}/{value}")
     def upsert(self, request: Request) -> Answer:
         kind, field = self._kind(request.parameters["sobject"]), request.parameters["field"]
+        if field[:3] == PREFIXES[kind] and request.parameters["value"] in map(relationship, OBJECTS[kind]):
+            return self._change_parent(request, kind, field)
         if EXTERNAL.get(kind) != field:
             raise refuse(
                 404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {field}"
@@ -116,6 +127,15 @@ class Records(Org):
             return Answer(200, {"id": known[0]["Id"], "success": True, "created": False, "errors": []})
         id = self.make(kind, {**values, field: request.parameters["value"]})
         return Answer(201, {"id": id, "success": True, "created": True, "errors": []})
+
+    def _change_parent(self, request: Request, kind: str, id: str) -> Answer:
+        """The same path with an id and a relationship leads to the record's parent."""
+        field = reference(request.parameters["value"])
+        for target in REFERENCES.get(field, []):
+            if parent := self.rows[target].get(self.rows[kind][id].get(field) or ""):
+                parent.update(self._checked(target, request.json, whole=False))
+                return Answer(204)
+        raise refuse(404, "NOT_FOUND", "The requested resource does not exist")
 
     def _demand_unchanged(self, request: Request, row: dict[str, Any]) -> None:
         since = request.headers.get("if-unmodified-since")

@@ -17,6 +17,9 @@ ALLOWED = [
     "SELECT Id, Name FROM Account",
     "select id from account where name = 'FROM Opportunity' limit 1",
     "SELECT Id, Account.Name, Owner.Name FROM Contact",
+    "SELECT Id FROM Account ORDER BY Name LIMIT 5 OFFSET 0",
+    "SELECT Industry, COUNT(Id) FROM Account GROUP BY Industry",
+    "SELECT Id FROM Account WHERE (Name = 'x')",
     "SELECT Name, (SELECT LastName FROM Contacts) FROM Account",
     "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact)",
     r"SELECT Id FROM Account WHERE Name = 'it\'s (SELECT Id FROM Opportunity)'",
@@ -37,6 +40,12 @@ OUTSIDE = [
     "SELECT Id FROM Account a, a.Opportunities o",
     "SELECT Id FROM Account.Opportunities",
     "SELECT Id FROM Contact Account",
+    "SELECT Owner.Name FROM Contact all, Contact.Opportunity Owner",
+    "SELECT Owner.Name FROM Contact for, Contact.Opportunity Owner",
+    "SELECT Owner.Name FROM Contact update, Contact.Opportunity Owner WHERE Owner.Name LIKE 'A%'",
+    "SELECT Owner.Name FROM Contact offset, Contact.Opportunity Owner",
+    "SELECT Owner.Name FROM Contact order, Contact.Opportunity Owner",
+    "SELECT order.Amount FROM Opportunity order",
     "SELECT Id, (SELECT Name, Amount FROM Opportunities) FROM Account",
     "SELECT Id, (SELECT Id, (SELECT Id FROM Tasks) FROM Contacts) FROM Account",
     "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Opportunity)",
@@ -103,6 +112,11 @@ CALLS = [
     ("create_record", {"sobject_type": "Account", "data": {"Name": "x", "Owner": {"Email": "ada@example.com"}}}),
     ("update_record", {"sobject_type": "Opportunity", "record_id": "006000000000001AAA", "data": {"Name": "x"}}),
     ("upsert_record", {"sobject_type": "Opportunity", "external_id_field": "X", "external_id": "1", "data": {"Name": "x"}}),
+    ("get_record", {"sobject_type": "Account", "record_id": "006000000000001AAA"}),
+    ("get_record_fields", {"sobject_type": "Account", "record_id": "006000000000001AAA"}),
+    ("get_related_records", {"sobject_type": "Account", "record_id": "006000000000001AAA", "relationship": "Contacts"}),
+    ("update_record", {"sobject_type": "Account", "record_id": "006000000000001AAA", "data": {"Name": "x"}}),
+    ("delete_record", {"sobject_type": "Account", "record_id": "006000000000001AAA"}),
     ("delete_record", {"sobject_type": "Opportunity", "record_id": "006000000000001AAA"}),
     ("create_activity", {"subject": "x"}),
     ("delete_activity", {"activity_id": "00T000000000001AAA"}),
@@ -117,6 +131,29 @@ async def test_no_tool_reaches_another_object(narrow):
         error = await narrow.fail(tool, **arguments)
         assert error["type"] in ("permission", "validation"), (tool, arguments, error)
         assert set(narrow.asked) <= {"describe"}, (tool, arguments)
+
+
+async def test_the_field_of_an_external_id_cannot_be_a_record_with_a_way_to_another_object(org_with):
+    """What reads as a field's name may be a custom object's id, and what follows it a relationship."""
+    narrow = await org_with(objects=["Invoice__c"])
+    [acme] = [id for id, row in narrow.double.rows["Account"].items() if row["Name"] == "Acme"]
+    invoice = narrow.double.make("Invoice__c", {"Name": "I-1", "Number__c": "1", "Account__c": acme})
+    path = {"sobject_type": "Invoice__c"}
+    for field in (invoice, invoice[:15]):
+        read = await narrow.fail("get_record_by_external_id", **path, field=field, value="Account__r")
+        assert read["code"] == "INVALID_FIELD" and "number__c" in read["hint"]
+        asked = {"external_id_field": field, "external_id": "Account__r", "data": {"Name": "Owned"}}
+        assert (await narrow.fail("upsert_record", **path, **asked))["code"] == "INVALID_FIELD"
+    assert narrow.double.rows["Account"][acme]["Name"] == "Acme" and set(narrow.asked) == {"describe"}
+    own = await narrow.get("get_record_by_external_id", **path, field="Number__c", value="1", fields=["Name"])
+    assert own["Name"] == "I-1"
+    again = {"external_id_field": "Number__c", "external_id": "1", "data": {"Amount__c": 5}}
+    assert not (await narrow.get("upsert_record", **path, **again))["created"]
+    for query in (
+        "SELECT Account__r.Industry FROM Invoice__c",
+        "SELECT Id FROM Invoice__c ORDER BY Account__r.Name",
+    ):
+        assert (await narrow.fail("query", query=query))["code"] == "object_not_allowed"
 
 
 async def test_lists_and_searches_show_the_listed_objects_alone(narrow):
