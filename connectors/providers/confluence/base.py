@@ -19,6 +19,7 @@ from connectors.base import ConnectionRef, Context
 from connectors.errors import InvalidInput, NotFound, NotPermitted
 from connectors.kit.cursors import Page, next_cursor, page_of, parameter_of, position_of
 from connectors.kit.fields import demand_known, pick_each
+from connectors.kit.tidy import visible
 from connectors.providers.confluence.data_center import DataCenter
 from connectors.providers.confluence.markup import losses_of, to_markdown, to_storage
 from connectors.providers.confluence.settings import ConfluenceSettings
@@ -33,6 +34,8 @@ KNOWN_S: Final = 300.0  # a space's id is believed to be its key's so long
 MOST_KNOWN: Final = 512
 DATA_CENTER: Final = "data center"  # the way of a place that is no Cloud
 LONG: Final = 50_000  # characters that are converted beside the loop
+_ABOUT_PAGE: Final = re.compile(rf"(?:{V2}/pages|{V1}/content)/\d+")
+_NO_PAGE: Final = "confluence_search finds pages; a page's id stands in its address after /pages/."
 _PAGE_ID: Final = re.compile(r"/pages/(?:edit-v2/)?(\d{1,19})(?:/|$)|[?&]pageId=(\d{1,19})(?:&|$)")
 
 
@@ -90,10 +93,16 @@ class ConfluenceBase(AtlassianConnector):
 
     async def _send(self, ctx: Context, request: Request) -> Answer:
         """Send a request of Cloud's API; to a Data Center it is said in its own."""
-        if not await self.on_data_center(ctx):
-            return await super()._send(ctx, request)
-        send, root = super()._send, (await self.place(ctx)).base_url
-        return await DataCenter(lambda asked: send(ctx, asked), root, request).send()
+        send = super()._send
+        try:
+            if not await self.on_data_center(ctx):
+                return await send(ctx, request)
+            root = (await self.place(ctx)).base_url
+            return await DataCenter(lambda asked: send(ctx, asked), root, request).send()
+        except NotFound as error:
+            if _ABOUT_PAGE.match(request.path):
+                error.hint = error.hint or _NO_PAGE
+            raise
 
     async def _get(self, ctx: Context, path: str, **params: Any) -> Any:
         """A read; parameters that are None are left out, underscores in their names are hyphens."""
@@ -166,16 +175,17 @@ class ConfluenceBase(AtlassianConnector):
     # Pages
 
     async def page(
-        self, ctx: Context, page_id: str, *, body: bool = True, version: int | None = None
-    ) -> dict[str, Any]:
+        self, ctx: Context, page_id: str, *, body: bool = True, version: int | None = None, status: str | None = None
+    ) -> dict[str, Any]:  # fmt: skip
         """A page of a space that is allowed, with its ``space_key``. Raises NotFound or NotPermitted."""
         form = "storage" if body else None
         try:
             told: dict[str, Any] = await self._get(
-                ctx, f"{V2}/pages/{page_id}", body_format=form, version=version
+                ctx, f"{V2}/pages/{page_id}", body_format=form, version=version, status=status
             )
         except NotFound as error:
-            error.hint = "confluence_search finds pages; a page's id stands in its address after /pages/."
+            if version is not None:
+                error.hint = f'confluence_get_page_history(page_id="{page_id}") lists the versions that a page has.'
             raise
         key = told.get("spaceKey") or (await self.space_of_id(ctx, str(told.get("spaceId") or ""))).key
         self.demand_allowed(key)
@@ -259,6 +269,12 @@ async def storage_from(content: str, format: str) -> str:
     if format == "storage":
         return content
     return await asyncio.to_thread(to_storage, content) if len(content) > LONG else to_storage(content)
+
+
+def demand_title(title: str) -> None:
+    """Raise InvalidInput for a title of which nothing is seen."""
+    if not visible(title).strip():
+        raise InvalidInput("The title is blank.")
 
 
 def body_of(storage: str) -> dict[str, str]:

@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
-from connectors.errors import InvalidInput
+from connectors.errors import ConnectorError, InvalidInput, NotFound
 from connectors.kit.tidy import person, small, untrusted
 from connectors.providers.confluence import trim
-from connectors.providers.confluence.base import V1, V2, ConfluenceBase
+from connectors.providers.confluence.base import V1, V2, ConfluenceBase, demand_title
 from connectors.providers.confluence.types import PageId, SpaceKey, Title
+from connectors.providers.confluence.writing_tools import taken
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
 
@@ -27,13 +28,29 @@ class ManagingTools(ConfluenceBase):
         page_id: PageId,
         purge: Annotated[bool, Field(description="Also out of the trash: for good.")] = False,
     ) -> ToolResult:
-        """Put a page into the trash of its space."""
-        page = await self.page(ctx, page_id, body=False)
-        await self._send(ctx, Request("DELETE", f"{V2}/pages/{page_id}", Kind.REPEATABLE))
-        if purge:
-            request = Request("DELETE", f"{V2}/pages/{page_id}", Kind.REPEATABLE, params={"purge": "true"})
-            await self._send(ctx, request)
-        return untrusted({"id": page_id, "title": page.get("title"), "deleted": True, "purged": purge})
+        """Put a page into the trash of its space; a draft is gone for good."""
+        try:
+            page = await self.page(ctx, page_id, body=False)
+        except NotFound:
+            if not purge:
+                raise
+            page = await self.page(ctx, page_id, body=False, status="trashed")
+        draft, trashed = page.get("status") == "draft", page.get("status") == "trashed"
+        if not trashed:
+            await self._delete(ctx, page_id, "draft" if draft else "")
+        if purge and not draft:
+            try:
+                await self._delete(ctx, page_id, "purge")
+            except ConnectorError as error:
+                error.hint = "The page is in the trash; to purge it, one administers its space."
+                raise
+        return untrusted(
+            {"id": page_id, "title": page.get("title"), "deleted": True, "purged": purge or draft}
+        )
+
+    async def _delete(self, ctx: Context, page_id: str, how: str) -> None:
+        params = {how: "true"} if how else None
+        await self._send(ctx, Request("DELETE", f"{V2}/pages/{page_id}", Kind.REPEATABLE, params=params))
 
     @tool(title="Move a page", hint="I", toolset="write", open_world=True, default_on=False)
     async def confluence_move_page(
@@ -50,6 +67,11 @@ class ManagingTools(ConfluenceBase):
             raise InvalidInput("A page cannot be moved to itself.")
         await self.page(ctx, page_id, body=False)
         target = await self.page(ctx, target_id, body=False)
+        if position != "append" and not target.get("parentId"):  # so says the vendor of this request
+            raise InvalidInput(
+                f"The page {target_id} stands at the top of its space: beside it a page is in no tree.",
+                hint='Use position="append" with the page that it belongs below.',
+            )
         path = f"{V1}/content/{page_id}/move/{position}/{target_id}"
         await self._send(ctx, Request("PUT", path, Kind.REPEATABLE))
         moved = await self.page(ctx, page_id, body=False)
@@ -70,9 +92,15 @@ class ManagingTools(ConfluenceBase):
         labels: bool = True,
     ) -> ToolResult:
         """Copy a page, without those below it."""
+        demand_title(title)
         await self.page(ctx, page_id, body=False)
         if parent_id:
             key = str((await self.page(ctx, parent_id, body=False))["space_key"])
+            if space_key and space_key.casefold() != key.casefold():
+                raise InvalidInput(
+                    f"The page {parent_id} is in the space {key}, not in {space_key}.",
+                    hint="Give parent_id or space_key.",
+                )
             where = {"type": "parent_page", "value": parent_id}
         else:
             key = (await self.space(ctx, space_key)).key
@@ -87,7 +115,10 @@ class ManagingTools(ConfluenceBase):
             f'Check with confluence_get_page(title="{title[:100]}", space_key="{key}") before trying again.'
         )
         request = Request("POST", f"{V1}/content/{page_id}/copy", Kind.ONCE, json=body, look_first=look)
-        told = await self._json(ctx, request)
+        try:
+            told = await self._json(ctx, request)
+        except InvalidInput as error:
+            raise taken(error, title, key) from None
         return untrusted(
             small(
                 id=str(told["id"]),

@@ -5,12 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
-from connectors.errors import InvalidInput
 from connectors.kit.cursors import Cursor, next_cursor, offset_after, page_of, position_of
 from connectors.kit.fields import Fields
 from connectors.kit.tidy import person, small, untrusted, visible
 from connectors.providers.confluence import queries, trim
-from connectors.providers.confluence.base import V1, V2, ConfluenceBase, body_of, storage_from
+from connectors.providers.confluence.base import V1, V2, ConfluenceBase, body_of, demand_title, storage_from
 from connectors.providers.confluence.markup import to_markdown
 from connectors.providers.confluence.types import Content, ContentFormat, Limit, PageId, SpaceKey, Title
 from connectors.upstream.client import Request
@@ -106,9 +105,8 @@ class PeopleTools(ConfluenceBase):
         draft: bool = False,
     ) -> ToolResult:
         """A new blog post in a space."""
+        demand_title(title)
         space = await self.space(ctx, space_key)
-        if not title.strip():
-            raise InvalidInput("The title is blank.")
         body: dict[str, Any] = {
             "spaceId": space.id, "status": "draft" if draft else "current", "title": title,
             "body": body_of(await storage_from(content, format)),

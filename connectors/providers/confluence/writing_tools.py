@@ -10,7 +10,7 @@ from connectors.base import Context, ToolResult, tool
 from connectors.errors import Conflict, InvalidInput
 from connectors.kit.tidy import untrusted
 from connectors.providers.confluence import trim
-from connectors.providers.confluence.base import V2, ConfluenceBase, body_of, lost_of, storage_from
+from connectors.providers.confluence.base import V2, ConfluenceBase, body_of, demand_title, lost_of, storage_from
 from connectors.providers.confluence.markup import Section, sections_of
 from connectors.providers.confluence.types import (
     Content,
@@ -46,6 +46,7 @@ class WritingTools(ConfluenceBase):
         draft: bool = False,
     ) -> ToolResult:
         """A new page, below parent_id or the space's home page."""
+        demand_title(title)
         space = await self.space(ctx, space_key)
         if parent_id:
             parent = await self.page(ctx, parent_id, body=False)
@@ -65,7 +66,7 @@ class WritingTools(ConfluenceBase):
         try:
             told = await self._json(ctx, request)
         except InvalidInput as error:
-            raise _taken(error, title, space.key) from None
+            raise taken(error, title, space.key) from None
         return untrusted(trim.page(self.site.url, told, space.key))
 
     @tool(
@@ -86,6 +87,8 @@ class WritingTools(ConfluenceBase):
         """Replace all of a page's content, its title, or both. confluence_update_page_section changes a part."""
         if content is None and title is None:
             raise InvalidInput("Give content, title or both.")
+        if title is not None:
+            demand_title(title)
         page = await self.page(ctx, page_id)
         former = trim.storage_of(page)
         storage = former if content is None else await storage_from(content, format)
@@ -150,13 +153,19 @@ class WritingTools(ConfluenceBase):
         now = trim.version_of(page)
         if version is not None and version != now:
             raise _newer(page, f"it has version {now}, you read {version}")
-        number: dict[str, Any] = {"number": now + 1}
+        status = str(page.get("status") or "current")
+        if status not in ("current", "draft"):  # a write would restore it, and leave its words as they are
+            raise InvalidInput(
+                f"The page is {status}, nothing was stored.", code="page_not_current",
+                hint="Tell the user to restore it in Confluence first.",
+            )  # fmt: skip
+        number: dict[str, Any] = {"number": now + 1 if status == "current" else 1}  # drafts have no versions
         if message:
             number["message"] = message
         if minor and await self.on_data_center(ctx):
             number["minorEdit"] = True
         body = {
-            "id": str(page["id"]), "status": "draft" if page.get("status") == "draft" else "current",
+            "id": str(page["id"]), "status": status,
             "title": title or page["title"], "body": body_of(storage), "version": number,
         }  # fmt: skip
         look = f'Check with confluence_get_page(page_id="{page["id"]}"): version {now + 1} is this change.'
@@ -166,7 +175,7 @@ class WritingTools(ConfluenceBase):
         except Conflict as error:
             raise _newer(page, error.message) from None
         except InvalidInput as error:
-            raise _taken(error, title or "", page["space_key"]) from None
+            raise taken(error, title or "", page["space_key"]) from None
         made = trim.page(self.site.url, told, page["space_key"])
         if lost:
             made["not_in_markdown"] = f"Version {now} had, and this one has not: {', '.join(lost)}."
@@ -201,7 +210,7 @@ def _newer(page: dict[str, Any], why: str) -> Conflict:
     )
 
 
-def _taken(error: InvalidInput, title: str, space: str) -> InvalidInput | Conflict:
+def taken(error: InvalidInput, title: str, space: str) -> InvalidInput | Conflict:
     """A refused title as what it is; other refusals as they are."""
     if "already exists" not in error.message or not title:
         return error

@@ -64,7 +64,8 @@ class DataCenter(Records):
         for page in self.pages.values():
             if id in page["files"]:
                 return self.told_file(page["files"][id])
-        row, number = self.page(id), request.number("version", 0)
+        status = request.one("status").replace("historical", "")
+        row, number = self.page(id, status), request.number("version", 0)
         former = [one for one in row["versions"][:-1] if one["number"] == number]
         if request.one("status") == "historical" and not former:
             raise self.refuse(404, f"No content found with id: ContentId{{id={id}}} and version {number}")
@@ -162,8 +163,8 @@ class DataCenter(Records):
 
     @route("DELETE", API + "/content/{id}")
     def delete(self, request: Request) -> Answer:
-        if request.one("status") == "trashed":
-            del self.pages[request.parameters["id"]]
+        if status := request.one("status"):
+            del self.pages[self.page(request.parameters["id"], status)["id"]]
         else:
             self.page(request.parameters["id"])["status"] = "trashed"
         return Answer(204)

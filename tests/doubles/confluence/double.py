@@ -227,6 +227,14 @@ class Pages(Atlassian):
     def update_page(self, request: Request) -> Any:
         row, body = self.page(request), request.json
         last, number = row["versions"][-1]["number"], body["version"]["number"]
+        if row["status"] in ("trashed", "archived"):  # restored, its words stay
+            row["status"] = body["status"]
+            return self.told_page(request, row)
+        if body["status"] == "draft":
+            if number != 1:
+                raise refuse(400, "Version number must be 1 when updating a draft.")
+            row["versions"].pop()
+            last = 0
         if number != last + 1:
             raise refuse(
                 409,
@@ -251,7 +259,11 @@ class Pages(Atlassian):
     @route("DELETE", V2 + "/pages/{id}", scopes=("delete:page:confluence", "write:confluence-content"))
     def delete_page(self, request: Request) -> Answer:
         row = self.page(request)
-        if request.one("purge") == "true":
+        if (row["status"] == "draft") != (request.one("draft") == "true"):
+            raise refuse(404, "Not Found", "There is no such page, or no such draft.")
+        if row["status"] == "draft":
+            del self.pages[row["id"]]
+        elif request.one("purge") == "true":
             if row["status"] != "trashed":
                 raise refuse(400, "Only a page in the trash can be purged.")
             del self.pages[row["id"]]

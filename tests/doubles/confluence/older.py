@@ -152,10 +152,11 @@ class Records(Double):
 
     # Finding records
 
-    def page(self, id: str) -> dict[str, Any]:
-        """The page of an id. Refuses with 404."""
+    def page(self, id: str, *status: str) -> dict[str, Any]:
+        """The page of an id, a current one unless said. Refuses with 404."""
+        status = tuple(filter(None, status)) or ("current",)
         found = self.pages.get(id)
-        if found is None or found["status"] == "trashed":
+        if found is None or found["status"] not in status:
             raise self.refuse(404, f"No content found with id: ContentId{{id={id}}}")
         return found
 

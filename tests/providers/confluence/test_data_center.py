@@ -242,3 +242,13 @@ async def test_no_tool_reaches_a_space_that_is_not_allowed(at_server, server):
     assert (await fenced("confluence_search", query="team"))["items"] == []
     assert [row["key"] for row in (await fenced("confluence_list_spaces"))["items"]] == ["DOCS"]
     assert not [hit for hit in server.operations if hit.method != "GET"]
+
+
+async def test_a_file_whose_answer_was_lost_is_not_put_there_twice(there, server):
+    page = next(row for row in server.pages.values() if row["title"] == "How orders work")
+    said = {"page_id": page["id"], "filename": "notes.txt"}
+    assert (await there("confluence_upload_attachment", **said, text="one"))["version"] == 1
+    server.faults.add(Reset(after=True), method="POST")
+    lost = await there("confluence_upload_attachment", **said, text="two")
+    assert (lost["type"], lost["retryable"]) == ("connection", False)
+    assert [row["version"] for row in page["files"].values()] == [2]

@@ -57,7 +57,15 @@ class Reading(Translation):
     async def page(self, id: str) -> Any:
         """A page; one that is no longer current has the place and rights of the one that is."""
         number = int(self._params.get("version") or 0)
-        now = await self._get(f"content/{id}", expand=_RICH if self._params.get("body-format") else rows.PAGE)
+        expand = _RICH if self._params.get("body-format") else rows.PAGE
+        try:
+            now = await self._get(f"content/{id}", status=self._params.get("status"), expand=expand)
+        except NotFound:
+            if self._params.get("status"):
+                raise
+            now = await self._get(f"content/{id}", status="draft", expand=expand)
+        if now.get("type", "page") != "page":  # all content has one kind of id here
+            raise NotFound(f"The content {id} is no page, but of the type {now['type']}.")
         if number and number != (now.get("version") or {}).get("number"):
             then = await self._get(
                 f"content/{id}", status="historical", version=number, expand="version,body.storage"

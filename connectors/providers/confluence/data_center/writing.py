@@ -36,6 +36,11 @@ class Writing(Translation):
     async def update_page(self, id: str) -> Any:
         """A page's next version."""
         said = self._request.json
+        if said["status"] == "draft":
+            raise NotPermitted(
+                "Data Center's API changes no drafts.", code="not_on_data_center",
+                hint="Tell the user to publish it in Confluence, or make the page anew.",
+            )  # fmt: skip
         body = {
             "id": id, "type": "page", "status": said["status"], "title": said["title"], "body": body_of(said),
             "version": said["version"],
@@ -43,8 +48,9 @@ class Writing(Translation):
         return self._page(await self._write(f"content/{id}", body, expand=rows.PAGE))
 
     async def delete_page(self, id: str) -> Any:
-        """Into the trash, or out of it for good."""
-        await self._write(f"content/{id}", **({"status": "trashed"} if self._params.get("purge") else {}))
+        """Into the trash, or out of it for good; a draft for good at once."""
+        status = "trashed" if self._params.get("purge") else "draft" if self._params.get("draft") else ""
+        await self._write(f"content/{id}", **({"status": status} if status else {}))
 
     async def move_page(self, id: str, position: str, target: str) -> Any:
         """Below a page of the same space: a version with another parent and the same words."""
@@ -95,6 +101,7 @@ class Writing(Translation):
     async def upload(self, page: str) -> Any:
         """A new file, or a new version of the one that has its name."""
         name = str(self._params.pop("filename", ""))
+        self._request = replace(self._request, kind=Kind.ONCE)  # twice it would be two versions
         told = await self._get(f"content/{page}/child/attachment", filename=name)
         there = next((str(row["id"]) for row in told.get("results") or []), "")
         path = f"content/{page}/child/attachment" + (f"/{there}/data" if there else "")
