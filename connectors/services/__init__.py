@@ -11,6 +11,7 @@ from connectors.services.connections import (
     valid_settings,
 )
 from connectors.services.credentials import (
+    credential_choices,
     credential_delete,
     credential_fields,
     credential_set,
@@ -40,6 +41,7 @@ __all__ = [
     "connection_delete",
     "connection_facts",
     "connection_update",
+    "credential_choices",
     "credential_delete",
     "credential_fields",
     "credential_set",

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from enum import Enum
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from django.db import transaction
 from django.utils.translation import gettext as _
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
 
 from audit.services import record_change
 from common.vault import decrypt, encrypt
@@ -89,6 +90,34 @@ def credential_fields(connection: Connection, principal: Principal | None = None
         .first()
     )
     return sorted(name for name, value in _read(connection.tenant, row).items() if value) if row else []
+
+
+def credential_choices(connection: Connection, principal: Principal | None = None) -> dict[str, Any]:
+    """Of what is stored, how it signs in and until when: choices, dates and switches, never a text."""
+    row = (
+        Credential.objects.for_tenant(connection.tenant_id)
+        .filter(connection=connection, principal=principal, kind="settings")
+        .first()
+    )
+    model = class_of(connection.connector).Credentials if row is not None else None
+    if row is None or model is None:
+        return {}
+    stored = _read(connection.tenant, row)
+    return {
+        name: stored[name]
+        for name, info in model.model_fields.items()
+        if stored.get(name) is not None and not _is_text(info.annotation)
+    }
+
+
+def _is_text(annotation: Any) -> bool:
+    """Whether a field of this type holds what somebody typed."""
+    if get_origin(annotation) is Literal:
+        return False
+    if isinstance(annotation, type) and issubclass(annotation, str | SecretStr | SecretBytes | bytes):
+        return not issubclass(annotation, Enum)
+    parts = get_args(annotation)
+    return any(map(_is_text, parts[:1] if get_origin(annotation) is Annotated else parts))
 
 
 def credential_warnings(connection: Connection, principal: Principal | None = None) -> list[str]:

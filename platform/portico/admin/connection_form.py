@@ -1,5 +1,6 @@
 """The form of a connection: the part that all connections share, and what its connector declares."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -54,8 +55,10 @@ class ConnectionForm(PorticoForm):
         connection: Connection | None,
         *args: Any,
         secrets_set: frozenset[str] = frozenset(),
+        choices: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        """``secrets_set`` names what is stored of the credential, ``choices`` has what of it is no secret."""
         super().__init__(*args, **kwargs)
         self.cls, self.connection = cls, connection
         stored: dict[str, Any] = dict(connection.settings) if connection is not None else {}
@@ -80,7 +83,9 @@ class ConnectionForm(PorticoForm):
                 initial=connection.credential_mode if connection else Connection.CredentialMode.SHARED,
                 label="Whose credential",
             )
-            secrets = model_fields(cls.Credentials, CREDENTIAL, {}, all_secret=True, secrets_set=secrets_set)
+            secrets = model_fields(
+                cls.Credentials, CREDENTIAL, choices or {}, all_secret=True, secrets_set=secrets_set
+            )
             for field in secrets.values():
                 field.required = (
                     False  # a personal credential is each member's own; the service checks the rest
@@ -141,7 +146,21 @@ class ConnectionForm(PorticoForm):
         return values
 
     def credential(self) -> dict[str, Any]:
-        """The secrets that were typed, and no others."""
+        """The secrets that were typed, with what was chosen; nothing where all is as it was.
+
+        A new connection with one credential for all needs it at once: what lacks is then said.
+        """
         if self.cls.Credentials is None:
             return {}
-        return model_values(self.cls.Credentials, CREDENTIAL, self.cleaned_data)
+        values = model_values(self.cls.Credentials, CREDENTIAL, self.cleaned_data)
+        shared = self.cleaned_data.get("credential_mode") == Connection.CredentialMode.SHARED
+        if self.connection is None and shared:
+            return values
+        return values if changed(self, values) else {}
+
+
+def changed(form: forms.Form, values: Mapping[str, Any]) -> bool:
+    """Whether a credential's answers say more than the form did before anybody touched it."""
+    return any(
+        str(value) != str(form.fields[f"{CREDENTIAL}_{name}"].initial) for name, value in values.items()
+    )

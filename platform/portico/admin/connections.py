@@ -132,10 +132,12 @@ class ConnectionAdmin(ServiceAdmin):
         data = request.POST if request.method == "POST" else None
         if obj is None:
             return ConnectionForm(cls, None, data)
-        secrets_set = (
-            frozenset(services.credential_fields(obj)) if cls.Credentials is not None else frozenset()
+        if cls.Credentials is None:
+            return ConnectionForm(cls, obj, data)
+        secrets_set = frozenset(services.credential_fields(obj))
+        return ConnectionForm(
+            cls, obj, data, secrets_set=secrets_set, choices=services.credential_choices(obj)
         )
-        return ConnectionForm(cls, obj, data, secrets_set=secrets_set)
 
     def _class(self, request: HttpRequest, obj: Any | None) -> type[Connector]:
         cls = class_of(obj.connector if obj is not None else request.GET.get("connector", ""))

@@ -1,5 +1,6 @@
 """What services refuse with, as errors of a form."""
 
+import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -15,7 +16,8 @@ def add_errors(form: Any, error: Exception) -> None:
     """Put a service's refusal onto the form, at its fields where it names them.
 
     ``settings.region`` and ``credential.token`` are the fields ``settings_region`` and
-    ``credential_token`` of a connection's form.
+    ``credential_token`` of a connection's form. A refusal of the whole (``credential.``) goes to the
+    first field that it says is needed.
     """
     if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
         for name, errors in error.error_dict.items():
@@ -25,5 +27,7 @@ def add_errors(form: Any, error: Exception) -> None:
         form.add_error(None, error)
         return
     parts = (getattr(error, "field", None) or "").split(".")
-    names = ("_".join(parts[:length]) for length in range(len(parts), 0, -1))
+    names = ["_".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    said = re.findall(r"\w+", str(error).partition(" needs ")[2])
+    names += [f"{parts[0]}_{word}" for word in said]
     form.add_error(next((name for name in names if name in form.fields), None), str(error))

@@ -154,6 +154,13 @@ class JSONArea(forms.CharField):
             raise ValidationError("This JSON is nested too deeply.") from None
 
 
+class SecretArea(forms.Textarea):
+    """Several lines that are never sent back to the browser."""
+
+    def format_value(self, value: Any) -> None:
+        """Nothing, whatever was typed."""
+
+
 class SecretField(forms.CharField):
     """A secret that is written and never shown: empty keeps what is stored."""
 
@@ -163,7 +170,7 @@ class SecretField(forms.CharField):
         attrs = {"autocomplete": "new-password", "placeholder": placeholder, "spellcheck": "false"}
         widget: forms.Widget
         if multiline:
-            widget = forms.Textarea(attrs={**attrs, "rows": 4})
+            widget = SecretArea(attrs={**attrs, "rows": 4})
         else:
             widget = UnfoldAdminPasswordWidget(attrs=attrs, render_value=False)
         kwargs.setdefault("strip", not multiline)

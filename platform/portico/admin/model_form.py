@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from portico.admin.forms import JSONArea, LinesField, SecretField
 
 _LONG_TEXT = 500
+_SPELLED = {"url": "URL", "api": "API", "id": "ID"}
 
 
 def model_fields(
@@ -76,18 +77,24 @@ def _field(
     kind, optional = _bare(info.annotation)
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     common: dict[str, Any] = {
-        "label": info.title or name.replace("_", " ").capitalize(),
+        "label": info.title or _label(name),
         "help_text": info.description or "",
         "required": info.is_required() and not is_set,
     }
     if kind in (SecretStr, SecretBytes) or (all_secret and kind is str):
-        return SecretField(is_set=is_set, multiline=bool(extra.get("multiline")), **common)
+        several = bool(extra.get("multiline")) or name.endswith("private_key")  # PEM: its lines must stay
+        return SecretField(is_set=is_set, multiline=several, **common)
     default = None if info.default is PydanticUndefined else info.default
     if info.default_factory is not None:
         default = info.get_default(call_default_factory=True, validated_data={})
     initial = stored.get(name, default)
     common["initial"] = initial.value if isinstance(initial, enum.Enum) else _plain(initial)
     return _typed(kind, optional, info, extra, common)
+
+
+def _label(name: str) -> str:
+    words = [_SPELLED.get(word, word) for word in name.split("_")]
+    return f"{words[0][:1].upper()}{words[0][1:]}{''.join(f' {word}' for word in words[1:])}"
 
 
 def _typed(
@@ -113,7 +120,8 @@ def _typed(
     if typing.get_origin(kind) in (list, tuple, set, frozenset):
         inner = [_bare(arg)[0] for arg in typing.get_args(kind) if arg is not Ellipsis]
         if inner and all(arg in (str, int) for arg in inner):
-            common["help_text"] = f"{common['help_text']} One a line.".strip()
+            if "per line" not in common["help_text"]:
+                common["help_text"] = f"{common['help_text']} One a line.".strip()
             return LinesField(**common)
     if isinstance(kind, type) and not issubclass(kind, BaseModel | dict | list):
         return forms.CharField(**common)  # dates, URLs, UUIDs: pydantic reads them from text

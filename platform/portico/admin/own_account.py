@@ -57,12 +57,10 @@ def own_account_view(
     ):
         raise Http404
     model = cls.Credentials
-    known = Credential.objects.for_tenant(seat.here).filter(
-        connection=connection, principal_id=seat.membership.pk
-    )
-    stored = frozenset(model.model_fields) if known.exists() else frozenset[str]()
+    own = (connection, seat.membership)
+    stored, choices = frozenset(services.credential_fields(*own)), services.credential_choices(*own)
     form = PorticoForm(request.POST if request.method == "POST" else None)
-    form.fields.update(model_fields(model, CREDENTIAL, {}, all_secret=True, secrets_set=stored))
+    form.fields.update(model_fields(model, CREDENTIAL, choices, all_secret=True, secrets_set=stored))
     dress(form)
     if request.method == "POST":
         admin.demand_same_tenant(request)
