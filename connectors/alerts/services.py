@@ -18,7 +18,7 @@ from common.vault import VaultError, decrypt, encrypt
 from connectors.alerts.mail import send_mail
 from connectors.alerts.messages import Alert, of_test
 from connectors.alerts.tries import Tried
-from connectors.alerts.webhook import new_secret, send_webhook
+from connectors.alerts.webhook import IN_THE_CLEAR, new_secret, send_webhook
 from connectors.context import fingerprint
 from connectors.models import AlertDelivery, AlertTarget
 from connectors.services._shared import lock_tenant
@@ -215,6 +215,9 @@ def _url(address: str) -> str:
         literal = ipaddress.ip_address(host)
     except ValueError:
         return address
-    if problem := current_policy().problem(literal, port or (443 if parts.scheme == "https" else 80)):
+    problem = current_policy().problem(literal, port or (443 if parts.scheme == "https" else 80))
+    if not problem and parts.scheme == "http" and literal.is_global:
+        problem = str(IN_THE_CLEAR)
+    if problem:
         raise InvalidValue(_("This address must not be called: %(why)s.") % {"why": problem}, "address")
     return address

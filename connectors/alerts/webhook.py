@@ -12,12 +12,15 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import httpcore2
 import orjson
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from connectors.alerts.messages import Alert
 from connectors.alerts.tries import ARRIVED, Tried
@@ -25,6 +28,7 @@ from connectors.base import ConnectionRef
 from connectors.connection_settings import NetworkSettings
 from connectors.errors import ConnectorError
 from connectors.upstream.client import Client, Request
+from connectors.upstream.network import current_policy, resolve
 from connectors.upstream.retry import Kind
 
 PREFIX: Final = "whsec_"
@@ -32,6 +36,7 @@ KEY_BYTES: Final = 32  # the specification asks for 24 to 64
 TIMEOUT_S: Final = 10.0
 MAX_ANSWER: Final = 10_000  # bytes; nobody reads them
 GONE: Final = 410
+IN_THE_CLEAR: Final = gettext_lazy("plain http is for hosts in private networks that the operator opened")
 _ANY_STATUS: Final = frozenset(range(200, 600))
 
 
@@ -73,6 +78,8 @@ async def send_webhook(tenant_id: UUID, target_id: UUID, url: str, secret: str, 
         "webhook-signature": sign(secret, alert.id, timestamp, body),
     }
     parts = urlsplit(url)
+    if parts.scheme == "http" and (problem := await _in_the_clear(parts.hostname or "", parts.port or 80)):
+        return Tried(problem, final=True)
     # "./" keeps a path such as /a:b from being read as another address.
     path = "./" + parts.path.lstrip("/") + (f"?{parts.query}" if parts.query else "")
     network = NetworkSettings(connect_s=TIMEOUT_S, read_s=TIMEOUT_S, write_s=TIMEOUT_S, retries=0)  # type: ignore[call-arg]
@@ -101,3 +108,12 @@ async def send_webhook(tenant_id: UUID, target_id: UUID, url: str, secret: str, 
     else:
         said = _("The receiver answered with HTTP %(status)d.")
     return Tried(said % {"status": answer.status}, retry_after=answer.retry_after)
+
+
+async def _in_the_clear(host: str, port: int) -> str:
+    """Why an alert must not go to this host without TLS; empty where it may, or cannot be reached at all."""
+    try:
+        addresses = await resolve(host, port, current_policy(ask=False))
+    except httpcore2.ConnectError:
+        return ""  # the sending itself says why
+    return str(IN_THE_CLEAR) if any(ip_address(each).is_global for each in addresses) else ""

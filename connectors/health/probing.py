@@ -2,8 +2,9 @@
 
 Schedules are data: ``HealthCheck.next_probe_at``. Claiming a due row moves it on, and the
 moved moment is the probe's slot: whoever records a result must still find it there, so a
-probe that runs twice, or after its time, counts once or not at all. One that dies half-way is
-due again at its slot.
+probe that runs twice, or after its time, counts once or not at all. One that dies half-way, or
+whose message was lost, is due again at its slot: after ten minutes at most, also where the
+connection is probed once a day.
 """
 
 import logging
@@ -29,11 +30,12 @@ from tenants.models import Tenant
 logger = logging.getLogger(__name__)
 
 BATCH: Final = 200
+LEASE_MIN: Final = 10  # so long a probe may wait for a worker
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A probe to make: the connection, the slot that it answers for, and its interval in seconds."""
+    """A probe to make: the connection, the slot that it answers for, and the seconds until that."""
 
     tenant_id: UUID
     connection_id: UUID
@@ -67,12 +69,14 @@ def due_probes(now: datetime, limit: int = BATCH) -> list[Due]:
             .order_by(F("next_probe_at").asc(nulls_first=True))[:limit]
         )
         for row in rows:
-            row.next_probe_at = next_probe(row.connection.probe_minutes, Standing(), now)
+            row.next_probe_at = next_probe(_held(row), Standing(), now)
         HealthCheck.unscoped.bulk_update(rows, ["next_probe_at"])
-    return [
-        Due(row.tenant_id, row.connection_id, row.next_probe_at, row.connection.probe_minutes * 60)
-        for row in rows
-    ]
+    return [Due(row.tenant_id, row.connection_id, row.next_probe_at, _held(row) * 60) for row in rows]
+
+
+def _held(row: HealthCheck) -> int:
+    """Minutes for which a claim holds."""
+    return min(row.connection.probe_minutes, LEASE_MIN)
 
 
 async def probe(tenant_id: UUID, connection_id: UUID, slot: datetime) -> CheckResult | None:

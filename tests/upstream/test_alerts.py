@@ -23,6 +23,7 @@ from connectors.health.recording import Found, record_check
 from connectors.health.states import Outcome
 from connectors.models import AlertDelivery, AlertTarget
 from connectors.tasks import alert_deliver
+from connectors.upstream import names
 from tenants.errors import InvalidValue, NotAllowed
 from tests.factories import SYSTEM, actor_of, make_connection, make_member, make_tenant, unique
 from tests.live import ROOT, environment, eventually
@@ -381,6 +382,20 @@ def test_plain_http_is_for_operators_who_opened_private_networks(tenant, setting
     settings.PORTICO_SANDBOX = False
     settings.PORTICO_ALLOW_PRIVATE_NETWORKS = ["10.0.0.0/8"]
     assert target_of(tenant, "http://10.0.0.1/x")[0].address == "http://10.0.0.1/x"
+
+
+@pytest.mark.parametrize("address", ["http://1.1.1.1/x", "http://[2606:4700::1111]/x"])
+def test_an_opened_private_network_lets_nothing_out_in_the_clear(tenant, settings, monkeypatch, address):
+    settings.PORTICO_SANDBOX = False
+    settings.PORTICO_ALLOW_PRIVATE_NETWORKS = ["10.0.0.0/8"]
+    with pytest.raises(InvalidValue, match="private networks"):
+        target_of(tenant, address)
+    called = []
+    host = address.split("/")[2].strip("[]")
+    monkeypatch.setattr(names, "_ask", lambda *_: called.append(1) or [(2, 1, 6, "", (host, 80))])
+    target, _ = target_of(tenant, "http://alerts.example/x")
+    tried = services.alert_target_test(target, actor=SYSTEM)
+    assert tried.final and "private networks" in tried.error and called == [1]
 
 
 # -- mail ----------------------------------------------------------------------------------------

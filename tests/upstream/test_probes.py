@@ -203,6 +203,17 @@ def test_a_new_connection_is_probed_soon_and_then_by_its_interval():
     assert again.slot > due.slot
 
 
+def test_a_probe_that_was_lost_is_made_up_for_long_before_the_next_days():
+    connection = connected(probe_minutes=1_440)
+    now = timezone.now()
+    (lost,) = claimed(connection, now)
+    assert claimed(connection, now + timedelta(minutes=8)) == []
+    (due,) = claimed(connection, now + timedelta(minutes=12))
+    assert due.interval_s == 600
+    assert run_probe(lost) is None and run_probe(due).ok
+    assert health(connection).next_probe_at - now > timedelta(minutes=1_290)
+
+
 def test_a_first_failure_is_looked_into_again_soon():
     connection = connected(probe_minutes=60)
     SICK[connection.pk] = ConnectionFailed("No route.")
