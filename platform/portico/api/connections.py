@@ -3,6 +3,7 @@
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,7 +12,7 @@ from rest_framework.response import Response
 from connectors import services
 from connectors.models import Connection
 from portico.api.idempotency import idempotent
-from portico.api.views import View, one, said
+from portico.api.views import View, one, queried, said
 from tenants.errors import InvalidValue
 from tenants.models import Tenant
 from tenants.principals import Role
@@ -140,7 +141,7 @@ class Connections(ConnectionView):
     def get(self, request: Request, slug: str) -> Response:
         """List connections."""
         rows = self.rows(self.tenant(slug, Role.ADMIN)).order_by("slug")
-        if connector := request.query_params.get("connector"):
+        if connector := queried(request, "connector"):
             rows = rows.filter(connector=connector)
         return self.page(rows, ConnectionSerializer)
 
@@ -169,7 +170,7 @@ class ConnectionDetail(ConnectionView):
     @extend_schema(
         operation_id="connections_put",
         request=ConnectionWrite,
-        responses=StoredConnectionSerializer,
+        responses={200: StoredConnectionSerializer, 201: StoredConnectionSerializer},
     )
     def put(self, request: Request, slug: str, name: str) -> Response:
         """Create or update a connection by its slug; doing it again changes nothing."""
@@ -205,9 +206,10 @@ class ConnectionDetail(ConnectionView):
         if values.pop("slug", row.slug) != row.slug:
             raise InvalidValue("A connection's slug cannot change.", "slug")
         credential = values.pop("credential", None)
-        row = services.connection_update(row, actor=self.access().actor, **values)
-        if credential:
-            services.credential_set(row, credential, actor=self.access().actor)
+        with transaction.atomic():  # a credential that is refused leaves the rest as it was, too
+            row = services.connection_update(row, actor=self.access().actor, **values)
+            if credential:
+                services.credential_set(row, credential, actor=self.access().actor)
         return self.shown(row)
 
 

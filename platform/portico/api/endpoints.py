@@ -109,7 +109,11 @@ class EndpointDetail(EndpointView):
         """Show an endpoint."""
         return Response(EndpointSerializer(self.endpoint(slug, endpoint)).data)
 
-    @extend_schema(operation_id="endpoints_put", request=EndpointWrite, responses=EndpointSerializer)
+    @extend_schema(
+        operation_id="endpoints_put",
+        request=EndpointWrite,
+        responses={200: EndpointSerializer, 201: EndpointSerializer},
+    )
     def put(self, request: Request, slug: str, endpoint: str) -> Response:
         """Create or update an endpoint by its slug; doing it again changes nothing."""
         tenant = self.tenant(slug, Role.ADMIN)

@@ -97,6 +97,10 @@ class AccessKeys(View):
                 "Name either a principal (its id) or a service_account (its name).", "principal"
             )
         if chosen:
+            if role:
+                raise InvalidValue(
+                    "A principal has its role already; a role goes with a service_account.", "role"
+                )
             found: Principal = one_by_id(Principal, tenant, chosen)
             return found
         existing = ServiceAccount.objects.for_tenant(tenant).filter(name=name).first()

@@ -15,7 +15,7 @@ from common.metrics.figures import Figures, figures
 from connectors.models import Connection
 from connectors.upstream.breaker import opened_among
 from connectors.upstream.cache.forgetting import stats_of
-from portico.api.views import View
+from portico.api.views import View, queried
 from portico.metrics import streams_of
 from tenants.models import Tenant
 
@@ -103,7 +103,7 @@ class Metrics(View):
     def get(self, request: Request) -> Response:
         """Sum up the last hour and day of each tenant; superusers see the platform as well."""
         access = self.access()
-        named = request.query_params.get("tenant", "")
+        named = queried(request, "tenant")
         rows = access.tenants().filter(pk=self.tenant(named).pk) if named else access.tenants()
         found = figures()
         open_streams = streams_of(found)

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from connectors.models import ToolPermission
 from connectors.services import permission_set
 from portico.api.views import View, said
+from tenants.errors import InvalidValue
 from tenants.principals import Role
 
 
@@ -53,6 +54,8 @@ class PermissionDetail(View):
         values = said(PermissionSerializer, request)
         if role not in list(Role):
             raise Http404
+        if request.data.get("role", role) != role:
+            raise InvalidValue("The role in the body differs from the one in the path.", "role")
         row = permission_set(
             tenant=tenant,
             role=role,

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from connectors.health.history import health_of, hours_of
 from connectors.models import Connection
 from connectors.upstream.breaker import opened_of
-from portico.api.views import View, one
+from portico.api.views import View, one, queried
 from tenants.errors import InvalidValue
 from tenants.models import Tenant
 
@@ -90,7 +90,7 @@ class ConnectionStatus(StatusView):
     )
     def get(self, request: Request, connection: str) -> Response:
         """Tell how a connection is now, and how much of the time it worked."""
-        named = request.query_params.get("tenant", "")
+        named = queried(request, "tenant")
         if named:
             tenant = self.tenant(named)
         else:

@@ -11,12 +11,13 @@ from rest_framework.response import Response
 from portico.access import mcp_url
 from portico.api.errors import Problem
 from portico.api.idempotency import idempotent
-from portico.api.views import View, said
+from portico.api.views import View, queried, said
 from tenants import services
 from tenants.errors import InvalidValue
 from tenants.models import Tenant
 from tenants.principals import Role
 
+STATUS = OpenApiParameter("status", str, enum=Tenant.Status.values)
 SEARCH = OpenApiParameter("search", str, description="Part of the slug or name.")
 
 
@@ -55,13 +56,15 @@ class TenantWrite(serializers.Serializer[Any]):
 class Tenants(View):
     """The tenants that the caller may see; superusers create them."""
 
-    @extend_schema(operation_id="tenants_list", responses=TenantSerializer(many=True), parameters=[SEARCH])
+    @extend_schema(
+        operation_id="tenants_list", responses=TenantSerializer(many=True), parameters=[SEARCH, STATUS]
+    )
     def get(self, request: Request) -> Response:
         """List tenants."""
         rows = self.access().tenants().order_by("slug")
-        if text := request.query_params.get("search", "").replace("\x00", ""):
+        if text := queried(request, "search"):
             rows = rows.filter(name__icontains=text) | rows.filter(slug__icontains=text)
-        if status := request.query_params.get("status"):
+        if status := queried(request, "status"):
             rows = rows.filter(status=status)
         return self.page(rows.distinct(), TenantSerializer)
 
@@ -107,7 +110,11 @@ class TenantDetail(View):
         """Show a tenant."""
         return Response(TenantSerializer(self.tenant(slug)).data)
 
-    @extend_schema(operation_id="tenants_put", request=TenantWrite, responses=TenantSerializer)
+    @extend_schema(
+        operation_id="tenants_put",
+        request=TenantWrite,
+        responses={200: TenantSerializer, 201: TenantSerializer},
+    )
     def put(self, request: Request, slug: str) -> Response:
         """Create or update a tenant by its slug; doing it again changes nothing."""
         values = said(TenantWrite, request)

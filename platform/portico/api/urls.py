@@ -90,7 +90,8 @@ v1 = [
 
 def without_slash(request: HttpRequest, version: str, rest: str) -> HttpResponsePermanentRedirect:
     """The address without its last slash; 308 keeps the method and the body."""
-    response = HttpResponsePermanentRedirect(request.get_full_path().replace("/?", "?").rstrip("/"))
+    address, mark, query = request.get_full_path().partition("?")
+    response = HttpResponsePermanentRedirect(address.rstrip("/") + mark + query)
     response.status_code = 308
     return response
 

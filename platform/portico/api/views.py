@@ -21,6 +21,7 @@ from portico.api.auth import (
     SessionAuthentication,
     access_of,
 )
+from portico.api.parsing import StrictJSONParser
 from tenants.models import Tenant
 from tenants.principals import Role
 
@@ -38,6 +39,7 @@ class View(APIView):
 
     authentication_classes = [BearerAuthentication, BasicAuthentication, SessionAuthentication]
     permission_classes = [IsAuthenticated]
+    parser_classes = [StrictJSONParser]
 
     def permission_denied(
         self, request: Request, message: str | None = None, code: str | None = None
@@ -81,6 +83,11 @@ def said(serializer: type[Serializer[Any]], request: Request) -> dict[str, Any]:
             {name: [f"There is no such field; the fields are {known}."] for name in unknown}
         )
     return dict(form.validated_data)
+
+
+def queried(request: Request, name: str) -> str:
+    """A parameter of the query as a database can compare it; empty where it is not given."""
+    return request.query_params.get(name, "").replace("\x00", "")
 
 
 def one(rows: Any, **lookup: Any) -> Any:
