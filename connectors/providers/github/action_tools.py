@@ -6,18 +6,22 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
-from connectors.errors import InvalidInput
-from connectors.kit.cursors import Cursor, Page, page_of
+from connectors.errors import InvalidInput, NotFound, UpstreamError
+from connectors.kit.cursors import Cursor, Page
 from connectors.kit.fields import Fields, pick, pick_each
-from connectors.kit.tidy import cut, small, untrusted, visible
+from connectors.kit.tidy import small, untrusted, visible
 from connectors.providers.github import trim
-from connectors.providers.github.base import GitHubBase
+from connectors.providers.github.answers import next_page
+from connectors.providers.github.base import GitHubBase, record_of
 from connectors.providers.github.scope import branch_of, ref_of
+from connectors.providers.github.sizes import ROOM, ending
 from connectors.providers.github.types import Branch, Limit, Repo, Text
 
 MOST: Final = 100
 MAX_LOGS: Final = 5  # jobs whose logs one answer has
 MAX_LOG: Final = 20_000  # characters of one log
+MOST_PAGES: Final = 10  # of a run's jobs
+_FAILED: Final = ("failure", "timed_out", "startup_failure")
 _RUNS: Final = "github_list_workflow_runs finds the run."
 _WORKFLOW: Final = re.compile(r"\d{1,18}|[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.ya?ml")
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -42,11 +46,11 @@ class ActionTools(GitHubBase):
     ) -> Annotated[ToolResult, Page]:
         """A repository's workflows."""
         path = f"{self.scope.demand(repo)}/actions/workflows"
-        rows, following, beside = await self.page(
+        rows, turn, beside = await self.page(
             ctx, "github_list_workflows", path, {}, limit, cursor, rows_in="workflows"
         )
         items = pick_each([trim.workflow(row) for row in rows], fields)
-        return untrusted(page_of(items, following, _total(beside)))
+        return untrusted(turn.page(ctx, items, _total(beside)))
 
     @tool(
         title="List workflow runs",
@@ -69,11 +73,11 @@ class ActionTools(GitHubBase):
         """Runs of workflows, newest first, of all branches unless one is named."""
         params = {"branch": branch_of(branch) if branch else None, "status": status}
         path = f"{self.scope.demand(repo)}/actions/runs"
-        rows, following, beside = await self.page(
+        rows, turn, beside = await self.page(
             ctx, "github_list_workflow_runs", path, params, limit, cursor, rows_in="workflow_runs"
         )
         items = pick_each([trim.run(row) for row in rows], fields)
-        return untrusted(page_of(items, following, _total(beside)))
+        return untrusted(turn.page(ctx, items, _total(beside)))
 
     @tool(
         title="Get a workflow run",
@@ -89,8 +93,9 @@ class ActionTools(GitHubBase):
         """A run with its jobs and the steps that failed."""
         path = f"{self.scope.demand(repo)}/actions/runs/{run_id}"
         row = await self.object(ctx, path, missing=_RUNS)
-        made = {**trim.run(row), "jobs": [trim.job(job) for job in await self._jobs(ctx, path)]}
-        return untrusted(pick(made, fields))
+        jobs, more = await self._jobs(ctx, path)
+        made = {**trim.run(row), "jobs": [trim.job(job) for job in jobs], **_more(more)}
+        return untrusted(pick(made, fields, always=("id", "url", "truncated")))
 
     @tool(
         title="Get job logs",
@@ -115,10 +120,12 @@ class ActionTools(GitHubBase):
             raise InvalidInput("Name either job_id or run_id.", code="bad_arguments", hint=_RUNS)
         if job_id is not None:
             return untrusted({"jobs": [{"id": job_id, **await self._log(ctx, place, job_id, tail_lines)}]})
-        jobs = [trim.job(job) for job in await self._jobs(ctx, f"{place}/runs/{run_id}")]
-        wanted = [job for job in jobs if not failed_only or job.get("conclusion") == "failure"]
-        told = [{**job, **await self._log(ctx, place, job["id"], tail_lines)} for job in wanted[:MAX_LOGS]]
-        return untrusted({"jobs": told, "count": len(told), "matching": len(wanted)})
+        rows, more = await self._jobs(ctx, f"{place}/runs/{run_id}")
+        jobs = [trim.job(job) for job in rows]
+        wanted = [job for job in jobs if not failed_only or job.get("conclusion") in _FAILED]
+        first = wanted[:MAX_LOGS]
+        told = [await self._with_log(ctx, place, job, tail_lines, ROOM // len(first)) for job in first]
+        return untrusted({"jobs": told, "count": len(told), "matching": len(wanted), **_more(more)})
 
     @tool(
         title="Run a workflow",
@@ -173,18 +180,42 @@ class ActionTools(GitHubBase):
         await self.write(ctx, "POST", path, look_first=look, missing=_RUNS)
         return {"started": True, "run_id": run_id}
 
-    async def _jobs(self, ctx: Context, path: str) -> list[dict[str, Any]]:
-        said = await self.object(ctx, f"{path}/jobs", {"per_page": MOST}, missing=_RUNS)
-        return [job for job in said.get("jobs") or () if isinstance(job, dict)]
+    async def _jobs(self, ctx: Context, path: str) -> tuple[list[dict[str, Any]], bool]:
+        """A run's jobs, and whether there are still more."""
+        found: list[dict[str, Any]] = []
+        page: int | None = None
+        for _ in range(MOST_PAGES):
+            answer = await self.ask(ctx, f"{path}/jobs", {"per_page": MOST, "page": page}, missing=_RUNS)
+            found += [job for job in record_of(answer).get("jobs") or () if isinstance(job, dict)]
+            page = next_page(answer)
+            if page is None:
+                break
+        return found, page is not None
 
-    async def _log(self, ctx: Context, place: str, job_id: int, lines: int) -> dict[str, Any]:
+    async def _with_log(
+        self, ctx: Context, place: str, job: dict[str, Any], lines: int, room: int
+    ) -> dict[str, Any]:
+        """A job with its log, or why it has none: one that was left out does not hide the others'."""
+        try:
+            return {**job, **await self._log(ctx, place, job["id"], lines, room)}
+        except (NotFound, UpstreamError) as error:
+            return {**job, "no_log": f"{error.message} {error.hint}".strip()}
+
+    async def _log(
+        self, ctx: Context, place: str, job_id: int, lines: int, room: int = MAX_LOG
+    ) -> dict[str, Any]:
         """The end of a log, which GitHub keeps elsewhere: the credential does not go along."""
         answer = await self.ask(
             ctx, f"{place}/jobs/{job_id}/logs", missing="Logs come when the job is done, for 90 days."
         )
         rows = visible(_COLOUR.sub("", answer.text)).splitlines()
         tail = "\n".join(rows[-lines:])
-        return small(log=cut(tail[-MAX_LOG:], MAX_LOG), lines=len(rows), truncated=len(rows) > lines or None)
+        log = ending(tail, min(MAX_LOG, room))
+        return small(log=log, lines=len(rows), truncated=len(rows) > lines or len(log) < len(tail) or None)
+
+
+def _more(more: bool) -> dict[str, bool]:
+    return {"truncated": True} if more else {}
 
 
 def _total(beside: dict[str, Any]) -> int | None:

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from connectors.base import Connector, Context
 from connectors.errors import ConnectorError, UpstreamError
-from connectors.kit.cursors import next_cursor, position_of
 from connectors.providers.github.answers import (
     HEADERS,
     JSON,
@@ -23,6 +22,7 @@ from connectors.providers.github.auth import AppTokens, Bearer
 from connectors.providers.github.etags import etags
 from connectors.providers.github.moves import beyond, repository_of
 from connectors.providers.github.pacing import take_turn
+from connectors.providers.github.paging import Turn, begun
 from connectors.providers.github.scope import Scope, branch_of
 from connectors.providers.github.settings import GitHubCredentials, GitHubSettings, uploads_of
 from connectors.upstream.answers import Answer
@@ -172,15 +172,16 @@ class GitHubBase(Connector):
         bucket: str = "",
         missing: str = "",
         keep: Callable[[dict[str, Any]], bool] | None = None,
-    ) -> tuple[list[dict[str, Any]], str | None, dict[str, Any]]:
-        """One page of a list: its rows, the cursor of the next, and what stands beside the rows.
+    ) -> tuple[list[dict[str, Any]], Turn, dict[str, Any]]:
+        """One page of a list: its rows, where it stands, and what stands beside the rows.
 
         Of rows that ``keep`` does not take, pages may be full: they are turned until there is one
         to show, so that an empty page is (nearly always) the end of the list.
         """
         query = {**params, "path": path, "limit": limit}
-        position = position_of(ctx, tool, query, cursor)
+        position, skip = begun(ctx, tool, query, cursor)
         for _ in range(MOST_TURNED):
+            here = position
             turned = position if isinstance(position, dict) else {"page": position}
             asked = {**params, "per_page": limit, **turned}
             answer = await self.ask(ctx, path, asked, media=media, bucket=bucket, missing=missing)
@@ -195,7 +196,7 @@ class GitHubBase(Connector):
             position = next_position(answer)
             if records or keep is None or position is None:
                 break
-        return records, next_cursor(ctx, tool, query, position), beside
+        return records[skip:], Turn(tool, query, here, skip, position), beside
 
     def branch(self, name: str | None) -> str | None:
         """The branch that a call names, else the connection's; None for the repository's own."""

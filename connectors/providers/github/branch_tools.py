@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
-from connectors.kit.cursors import Cursor, Page, page_of
+from connectors.kit.cursors import Cursor, Page
 from connectors.kit.fields import Fields, pick, pick_each
 from connectors.kit.tidy import untrusted
 from connectors.providers.github import trim
@@ -38,9 +38,9 @@ class BranchTools(GitHubBase):
     ) -> Annotated[ToolResult, Page]:
         """A repository's branches."""
         path = f"{self.scope.demand(repo)}/branches"
-        rows, following, _ = await self.page(ctx, "github_list_branches", path, {}, limit, cursor)
+        rows, turn, _ = await self.page(ctx, "github_list_branches", path, {}, limit, cursor)
         items = pick_each([trim.branch(row) for row in rows], fields, always=("name",))
-        return untrusted(page_of(items, following))
+        return untrusted(turn.page(ctx, items))
 
     @tool(
         title="Get a branch",
@@ -108,9 +108,9 @@ class BranchTools(GitHubBase):
             "since": moment(since),
         }
         place = f"{self.scope.demand(repo)}/commits"
-        rows, following, _ = await self.page(ctx, "github_list_commits", place, params, limit, cursor)
+        rows, turn, _ = await self.page(ctx, "github_list_commits", place, params, limit, cursor)
         items = pick_each([trim.commit(row) for row in rows], fields, always=_RESULT)
-        return untrusted(page_of(items, following))
+        return untrusted(turn.page(ctx, items))
 
     @tool(
         title="Get a commit",

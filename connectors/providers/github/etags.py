@@ -19,6 +19,7 @@ from connectors.upstream.answers import Answer
 MAX_BYTES: Final = 16_000_000
 MAX_BODY: Final = 500_000
 KEPT_S: Final = 3600.0
+OVERHEAD: Final = 2_000  # bytes of an entry itself, and of each of its many small texts
 
 Key = tuple[UUID, UUID, str, str]  # tenant, connection, whose credential, what was asked
 
@@ -28,6 +29,7 @@ class _Kept:
     tag: str
     answer: Answer
     until: float
+    size: int
 
 
 class Etags:
@@ -59,15 +61,21 @@ class Etags:
         kept = Answer(answer.status, dict(answer.headers), answer.body, answer.url)  # without the secrets
         with self._lock:
             self._drop(key)
-            self._rows[key] = _Kept(tag, kept, time.monotonic() + KEPT_S)
-            self._bytes += len(answer.body)
+            self._rows[key] = row = _Kept(tag, kept, time.monotonic() + KEPT_S, _size(key, kept))
+            self._bytes += row.size
             while self._bytes > self._max:
                 self._drop(next(iter(self._rows)))
 
     def _drop(self, key: Key) -> None:
         kept = self._rows.pop(key, None)
         if kept is not None:
-            self._bytes -= len(kept.answer.body)
+            self._bytes -= kept.size
+
+
+def _size(key: Key, answer: Answer) -> int:
+    """What an answer takes of memory, also one with hardly a body."""
+    headers = sum(len(name) + len(value) for name, value in answer.headers.items())
+    return OVERHEAD + len(answer.body) + headers + len(key[3])
 
 
 etags = Etags()

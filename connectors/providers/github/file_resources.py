@@ -5,16 +5,15 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from connectors.base import Context, ResourceContents, resource
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, InvalidInput
 from connectors.kit.attachments import mime_type_of
 from connectors.kit.tidy import UNTRUSTED, visible
 from connectors.providers.github.account_tools import AccountTools
-from connectors.providers.github.answers import RAW
-from connectors.providers.github.content_tools import MAX_TEXT, text_of
+from connectors.providers.github.content_tools import file_of, text_of
 from connectors.providers.github.scope import file_path, login_of, quoted_path
 
 MOST: Final = 100
-_MISSING: Final = "github_get_directory_tree shows which files a branch has."
+MAX_SHOWN: Final = 500_000  # characters of a text
 
 
 class FileResources(AccountTools):
@@ -31,15 +30,21 @@ class FileResources(AccountTools):
         """A file of the default branch."""
         plain = file_path(unquote(path))
         place = f"{self.scope.demand(f'{owner}/{repo}')}/contents/{quoted_path(plain)}"
-        answer = await self.ask(ctx, place, {"ref": self.branch(None)}, media=RAW, missing=_MISSING)
+        # Never as it comes: a folder's listing has addresses with tokens in it.
+        _, data = await file_of(self, ctx, place, {"ref": self.branch(None)})
+        if data is None:
+            raise InvalidInput(f"{plain[:200]} is no file.", code="is_folder", hint="Name a file in it.")
         slug = "" if ctx.connection.is_primary else f"{ctx.connection.slug}/"
         uri = f"github://{slug}{owner}/{repo}/contents/{quote(plain)}"
-        meta = dict(UNTRUSTED)
-        text = text_of(answer.body)
+        meta: dict[str, Any] = dict(UNTRUSTED)
+        text = text_of(data)
         if text is None:
-            kind, blob = mime_type_of(plain), base64.b64encode(answer.body).decode()
+            kind, blob = mime_type_of(plain), base64.b64encode(data).decode()
             return ResourceContents(uri, kind, blob=blob, meta=meta)
-        return ResourceContents(uri, text=visible(text)[:MAX_TEXT], meta=meta)
+        whole = visible(text)
+        if len(whole) > MAX_SHOWN:
+            meta["truncated"] = {"shown": MAX_SHOWN, "total": len(whole)}
+        return ResourceContents(uri, text=whole[:MAX_SHOWN], meta=meta)
 
     async def complete_owner(self, ctx: Context, value: str, arguments: dict[str, Any]) -> list[str]:
         """Owners that this connection reaches."""

@@ -12,6 +12,7 @@ from connectors.kit.tidy import small
 from connectors.providers.github import trim
 from connectors.providers.github.branch_tools import BranchTools
 from connectors.providers.github.scope import branch_of, file_path, quoted_path
+from connectors.providers.github.trees import entries_at, modes_of
 from connectors.providers.github.types import Branch, Repo, Sha, Text
 from connectors.upstream.retry import Kind
 
@@ -22,6 +23,10 @@ _MOVED: Final = (
 )
 _STALE: Final = (
     "Somebody changed the file meanwhile. github_get_file_content gives what it is now, with its sha."
+)
+_NO_BRANCH: Final = (
+    "The branch may be missing: github_list_branches names them, github_create_branch makes one. "
+    "Or the credential may not write here."
 )
 Content = Annotated[str, Field(max_length=MAX_CONTENT)]
 Encoding = Literal["utf-8", "base64"]
@@ -55,7 +60,7 @@ class FileTools(BranchTools):
         toolset="write",
         open_world=True,
         required=True,
-        tags=("contents",),
+        tags=("contents", "repositories"),
     )
     async def create_or_update_file(
         self,
@@ -87,7 +92,7 @@ class FileTools(BranchTools):
         default_on=False,
         open_world=True,
         required=True,
-        tags=("contents",),
+        tags=("contents", "repositories"),
     )
     async def delete_file(
         self,
@@ -119,7 +124,7 @@ class FileTools(BranchTools):
         toolset="write",
         open_world=True,
         required=True,
-        tags=("contents", "branches"),
+        tags=("contents", "branches", "repositories"),
     )
     async def commit_multiple_files(
         self,
@@ -143,8 +148,11 @@ class FileTools(BranchTools):
         parent, tree = _tips(head)
         if head_sha is not None and head_sha != parent:
             raise Conflict(f"The branch {name} is at {parent}.", code="branch_moved", hint=_MOVED)
+        goes = {path: data is None for path, data in zip(paths, contents, strict=True)}
+        modes = modes_of(await entries_at(self, ctx, place, tree, paths), goes)
         entries = [
-            await self._entry(ctx, place, path, data) for path, data in zip(paths, contents, strict=True)
+            await self._entry(ctx, place, path, modes[path], data)
+            for path, data in zip(paths, contents, strict=True)
         ]
         # What no branch leads to is nothing yet: until the last request all of it may be repeated.
         made = await self._git(ctx, f"{place}/git/trees", {"base_tree": tree, "tree": entries})
@@ -169,7 +177,7 @@ class FileTools(BranchTools):
         self, ctx: Context, method: str, place: str, body: dict[str, Any], look: str
     ) -> dict[str, Any]:
         try:
-            said = (await self.write(ctx, method, place, body, look_first=look)).json()
+            said = (await self.write(ctx, method, place, body, look_first=look, missing=_NO_BRANCH)).json()
         except Conflict as error:
             error.hint = _STALE
             raise
@@ -190,9 +198,11 @@ class FileTools(BranchTools):
                 raise
         return await self.branch_row(ctx, repo, branch_of(base_branch)), True
 
-    async def _entry(self, ctx: Context, place: str, path: str, data: bytes | None) -> dict[str, Any]:
+    async def _entry(
+        self, ctx: Context, place: str, path: str, mode: str, data: bytes | None
+    ) -> dict[str, Any]:
         """A file as a tree takes it: texts as they are, other bytes as a blob that is made first."""
-        entry: dict[str, Any] = {"path": path, "mode": "100644", "type": "blob"}
+        entry: dict[str, Any] = {"path": path, "mode": mode, "type": "blob"}
         if data is None:
             return {**entry, "sha": None}
         try:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import InvalidInput
-from connectors.kit.cursors import Cursor, Page, page_of
+from connectors.kit.cursors import Cursor, Page
 from connectors.kit.fields import Fields, pick, pick_each
 from connectors.kit.tidy import small, untrusted
 from connectors.providers.github import trim
@@ -65,7 +65,7 @@ class IssueTools(GitHubBase):
             "since": moment(since),
         }
         path = f"{self.scope.demand(repo)}/issues"
-        rows, following, _ = await self.page(
+        rows, turn, _ = await self.page(
             ctx,
             "github_list_issues",
             path,
@@ -75,7 +75,7 @@ class IssueTools(GitHubBase):
             keep=lambda row: not row.get("pull_request"),
         )
         items = [trim.issue(row) for row in rows]
-        return untrusted(page_of(pick_each(_without_repo(items), fields, always=_RESULT), following))
+        return untrusted(turn.page(ctx, pick_each(_without_repo(items), fields, always=_RESULT)))
 
     @tool(
         title="Get an issue",
@@ -196,9 +196,9 @@ class IssueTools(GitHubBase):
     ) -> Annotated[ToolResult, Page]:
         """A repository's labels."""
         path = f"{self.scope.demand(repo)}/labels"
-        rows, following, _ = await self.page(ctx, "github_list_labels", path, {}, limit, cursor)
+        rows, turn, _ = await self.page(ctx, "github_list_labels", path, {}, limit, cursor)
         items = [small(name=row.get("name"), description=row.get("description")) for row in rows]
-        return untrusted(page_of(pick_each(items, fields, always=("name",)), following))
+        return untrusted(turn.page(ctx, pick_each(items, fields, always=("name",))))
 
 
 def small_body(**members: Any) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import re
 from typing import Annotated, Any, Final, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.base import Context, ToolResult, tool
 from connectors.errors import Conflict, InvalidInput
-from connectors.kit.cursors import Cursor, Page, page_of
+from connectors.kit.cursors import Cursor, Page
 from connectors.kit.fields import Fields, pick, pick_each
 from connectors.kit.tidy import cut, small, untrusted, visible
 from connectors.providers.github import trim
@@ -15,11 +16,13 @@ from connectors.providers.github.answers import DIFF, next_page
 from connectors.providers.github.base import GitHubBase, record_of
 from connectors.providers.github.issue_tools import small_body
 from connectors.providers.github.scope import branch_of, file_path, in_path
+from connectors.providers.github.sizes import ROOM, beginning
 from connectors.providers.github.types import Body, Branch, Comment, Limit, Number, OpenState, Repo, Text
 from connectors.upstream.retry import Kind
 
 MOST: Final = 100
-MAX_DIFF: Final = 40_000
+MAX_DIFF: Final = 40_000  # characters as JSON
+MIN_DIFF: Final = 5_000  # beside long lists, which are cut instead
 _MISSING: Final = "github_list_pull_requests finds the number."
 _RESULT: Final = ("number", "url")
 _OWNER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -58,11 +61,11 @@ class PullTools(GitHubBase):
         if side and ":" not in side:
             side = f"{repo.strip().partition('/')[0]}:{side}"
         params = {"state": state, "head": side, "base": branch_of(base) if base else None}
-        rows, following, _ = await self.page(
+        rows, turn, _ = await self.page(
             ctx, "github_list_pull_requests", f"{place}/pulls", params, limit, cursor
         )
         items = pick_each([trim.pull(row) for row in rows], fields, always=_RESULT)
-        return untrusted(page_of(items, following))
+        return untrusted(turn.page(ctx, items))
 
     @tool(
         title="Get a pull request",
@@ -86,7 +89,8 @@ class PullTools(GitHubBase):
         row = await self.object(ctx, path, missing=_MISSING)
         made = pick(trim.pull(row, whole=True), fields, always=_RESULT)
         for part in dict.fromkeys(include or ()):
-            told, more = await self._part(ctx, part, place, path, row)
+            room = max(MIN_DIFF, min(MAX_DIFF, ROOM - len(orjson.dumps(made)))) if part == "diff" else 0
+            told, more = await self._part(ctx, part, place, path, row, room)
             made[f"{part}_list" if part == "comments" else part] = told
             if more:
                 made["truncated"] = [*made.get("truncated", ()), part]
@@ -117,7 +121,9 @@ class PullTools(GitHubBase):
         """Propose to merge head into base."""
         place = self.scope.demand(repo)
         into = await self.branch_or_default(ctx, repo, base)
-        sent = small_body(title=title, head=_head(head), base=into, body=body, draft=draft or None)
+        side = _head(head)
+        self._demand_fork(repo, side.rpartition(":")[0])
+        sent = small_body(title=title, head=side, base=into, body=body, draft=draft or None)
         look = f"Check with github_list_pull_requests(head={head!r}) before trying again."
         said = (await self.write(ctx, "POST", f"{place}/pulls", sent, look_first=look)).json()
         made = {name: said.get(name) for name in ("number", "title", "draft")}
@@ -187,7 +193,7 @@ class PullTools(GitHubBase):
         toolset="admin",
         default_on=False,
         open_world=True,
-        tags=("number:{pull_number}", "contents", "branches"),
+        tags=("number:{pull_number}", "contents", "branches", "repositories"),
     )
     async def merge_pull_request(
         self,
@@ -215,13 +221,20 @@ class PullTools(GitHubBase):
             )
         return small(number=pull_number, merged=said.get("merged"), sha=said.get("sha"))
 
+    def _demand_fork(self, repo: str, owner: str) -> None:
+        """Refuse another owner's fork that the allow-list does not have: its commits would be read here."""
+        own, _, name = repo.strip().partition("/")
+        if owner and owner.lower() != own.lower():
+            self.scope.demand(f"{owner}/{name}")
+
     async def _part(
-        self, ctx: Context, part: Part, place: str, path: str, row: dict[str, Any]
+        self, ctx: Context, part: Part, place: str, path: str, row: dict[str, Any], room: int
     ) -> tuple[Any, bool]:
         """What belongs to a pull request, of each list the first hundred; and whether there is more."""
         if part == "diff":
             text = visible((await self.ask(ctx, path, media=DIFF)).text)
-            return cut(text, MAX_DIFF), len(text) > MAX_DIFF
+            shown = len(beginning(text, room))
+            return cut(text, shown), len(text) > shown
         if part == "checks":
             sha = str((row.get("head") or {}).get("sha", ""))
             answer = await self.ask(ctx, f"{place}/commits/{in_path(sha)}/check-runs", {"per_page": MOST})

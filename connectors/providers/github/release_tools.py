@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from connectors.base import Context, ToolResult, tool
 from connectors.kit.attachments import Base64, FileName, FileText, FileUri, given_bytes, safe_name
-from connectors.kit.cursors import Cursor, Page, page_of
+from connectors.kit.cursors import Cursor, Page
 from connectors.kit.fields import Fields, pick, pick_each
 from connectors.kit.tidy import small, untrusted
 from connectors.providers.github import trim
@@ -35,9 +35,9 @@ class ReleaseTools(GitHubBase):
     ) -> Annotated[ToolResult, Page]:
         """Releases, newest first."""
         path = f"{self.scope.demand(repo)}/releases"
-        rows, following, _ = await self.page(ctx, "github_list_releases", path, {}, limit, cursor)
+        rows, turn, _ = await self.page(ctx, "github_list_releases", path, {}, limit, cursor)
         items = pick_each([trim.release(row) for row in rows], fields, always=_RESULT)
-        return untrusted(page_of(items, following))
+        return untrusted(turn.page(ctx, items))
 
     @tool(
         title="Get the latest release",

@@ -62,12 +62,12 @@ class RepositoryTools(AccountTools):
             path, params, rows_in = "installation/repositories", {}, "repositories"
         else:
             path = "user/repos"
-        rows, following, _ = await self.page(
+        rows, turn, _ = await self.page(
             ctx, _LIST, path, params, limit, cursor, rows_in=rows_in,
             keep=lambda row: self.scope.has(str(row.get("full_name", ""))),
         )  # fmt: skip
         items = pick_each([trim.repository(row) for row in rows], fields, always=_RESULT)
-        return untrusted(page_of(items, following))
+        return untrusted(turn.page(ctx, items))
 
     async def _allowed(
         self, ctx: Context, sort: str, limit: int, cursor: str | None, fields: list[str] | None

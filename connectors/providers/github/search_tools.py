@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
-from connectors.kit.cursors import Cursor, Page, page_of
+from connectors.kit.cursors import Cursor, Page
 from connectors.kit.fields import Fields, pick_each
 from connectors.kit.tidy import cut, small, untrusted, visible
 from connectors.providers.github import trim
@@ -89,7 +89,7 @@ class SearchTools(GitHubBase):
         query = self.scope.query(query, repo, either=path.endswith("/issues"))
         params = {"q": query, "sort": sort}
         bucket = CODE if path.endswith("/code") else SEARCH
-        rows, following, beside = await self.page(
+        rows, turn, beside = await self.page(
             ctx,
             tool,
             path,
@@ -118,7 +118,7 @@ class SearchTools(GitHubBase):
         # Where something was left out, the number would tell of it.
         total = beside.get("total_count") if len(items) == len(rows) else None
         number = total if isinstance(total, int) else None
-        answer: dict[str, Any] = {**page_of(pick_each(items, fields, always=_RESULT), following, number)}
+        answer: dict[str, Any] = {**turn.page(ctx, pick_each(items, fields, always=_RESULT), number)}
         if beside.get("incomplete_results"):
             answer["truncated"] = True
         return untrusted(answer)

@@ -11,6 +11,7 @@ from connectors.kit.tidy import cut, people, person, small, visible
 EXCERPT: Final = 300
 LONG: Final = 20_000
 PATCH: Final = 4_000
+ASSETS: Final = 30  # files that a list tells of each release
 _Row = Mapping[str, Any]
 
 
@@ -180,7 +181,7 @@ def commit(row: _Row, *, whole: bool = False) -> dict[str, Any]:
 def entry(row: _Row) -> dict[str, Any]:
     """A file or folder of a folder."""
     kinds = {"blob": "file", "tree": "dir", "commit": "submodule"}
-    kind = str(row.get("type") or "")
+    kind = "symlink" if row.get("mode") == "120000" else str(row.get("type") or "")
     return small(
         path=row.get("path"),
         type=kinds.get(kind, kind),
@@ -214,8 +215,9 @@ def release(row: _Row, *, whole: bool = False) -> dict[str, Any]:
         body=_cut(row.get("body"), LONG if whole else EXCERPT),
         assets=[
             small(name=one.get("name"), size=one.get("size"), url=one.get("browser_download_url"))
-            for one in assets
+            for one in (assets if whole else assets[:ASSETS])
         ],
+        assets_total=None if whole or len(assets) <= ASSETS else len(assets),
         url=row.get("html_url"),
     )
 

@@ -22,6 +22,7 @@ class Actions(Apps):
         self.runs: dict[int, dict[str, Any]] = {}
         self.jobs: dict[int, dict[str, Any]] = {}
         self.workflow_id = self.fresh_id()
+        self.line = ""  # what each line of a log begins with
 
     @route("POST", PULL + "/reviews", scopes=WRITE)
     def create_review(self, request: Request) -> Any:
@@ -187,7 +188,8 @@ class Actions(Apps):
     @route("GET", "/logs/{job_id}", anonymous=True, undocumented=True)
     def log_file(self, request: Request) -> Answer:
         name = self.jobs[int(request.parameters["job_id"])]["name"]
-        text = "".join(f"\x1b[32mline {number} of {name}\x1b[0m\n" for number in range(1, 301))
+        rows = (f"\x1b[32m{self.line}line {number} of {name}\x1b[0m\n" for number in range(1, 301))
+        text = "".join(rows)
         return Answer(200, body=text.encode(), headers={"content-type": "text/plain"})
 
     @route("POST", ACTIONS + "/workflows/{workflow_id}/dispatches", scopes=("workflow",))

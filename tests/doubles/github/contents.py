@@ -54,7 +54,7 @@ class Contents(GitData):
                     )
         if not told:
             raise refuse(404, "Not Found")
-        return told
+        return told[:1000]
 
     @route("GET", CONTENTS, slashes=("path",))
     def get_content(self, request: Request) -> Any:
@@ -106,6 +106,12 @@ class Contents(GitData):
         self, request: Request, branch: str, files: dict[str, str], message: str
     ) -> dict[str, Any]:
         git, head = self.git_of(request), self.commit_at(request, branch)
-        sha = self.commit(git, self.tree(git, files), [head["sha"]], message, request.account.name)
+        sha = self.commit(
+            git,
+            self.tree(git, files, git["modes"].get(head["tree"])),
+            [head["sha"]],
+            message,
+            request.account.name,
+        )
         git["refs"][f"heads/{branch}"] = sha
         return self.told_commit(request, sha)

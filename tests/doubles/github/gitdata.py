@@ -12,13 +12,19 @@ from tests.doubles.moments import now, zulu
 
 
 class GitData(Base):
-    """A small git per repository: ``git[full name]`` has blobs, trees, commits and refs."""
+    """A small git per repository: ``git[full name]`` has blobs, trees, commits, refs, and modes of odd files.
+
+    A tree with more than ``most_entries`` is told with the first of them alone, when it is asked for whole.
+    """
 
     def fill(self) -> None:
         super().fill()
+        self.most_entries = 100_000
         self.git: dict[str, dict[str, dict[str, Any]]] = {}
         for row in self.repos.values():
-            git = self.git[row["full_name"]] = {"blobs": {}, "trees": {}, "commits": {}, "refs": {}}
+            git = self.git[row["full_name"]] = {
+                name: {} for name in ("blobs", "trees", "commits", "refs", "modes")
+            }
             files = {
                 "README.md": self.blob(git, b"# Hello World\n"),
                 "src/main.py": self.blob(git, b"print('hello')\n"),
@@ -33,10 +39,12 @@ class GitData(Base):
         git["blobs"][sha] = data
         return sha
 
-    def tree(self, git: dict[str, Any], files: dict[str, str]) -> str:
-        """Keep a tree: blobs' shas by path."""
-        sha = hashlib.sha1(repr(sorted(files.items())).encode(), usedforsecurity=False).hexdigest()
-        git["trees"][sha] = dict(files)
+    def tree(self, git: dict[str, Any], files: dict[str, str], modes: dict[str, str] | None = None) -> str:
+        """Keep a tree: blobs' shas by path, and the modes of those that are no plain files."""
+        odd = {path: mode for path, mode in (modes or {}).items() if path in files and mode != "100644"}
+        told = repr((sorted(files.items()), sorted(odd.items())))
+        sha = hashlib.sha1(told.encode(), usedforsecurity=False).hexdigest()
+        git["trees"][sha], git["modes"][sha] = dict(files), odd
         return sha
 
     def commit(self, git: dict[str, Any], tree: str, parents: list[str], message: str, author: str) -> str:
@@ -191,16 +199,22 @@ class GitData(Base):
         if body.get("base_tree") and body["base_tree"] not in git["trees"]:
             raise refuse(404, "Not Found")
         files = dict(git["trees"].get(body.get("base_tree"), {}))
+        modes = dict(git["modes"].get(body.get("base_tree"), {}))
         for entry in body["tree"]:
+            path = entry["path"]
+            under = [one for one in files if one == path or one.startswith(f"{path}/")]
+            if "content" not in entry and entry.get("sha") is None and not under:
+                raise refuse(422, "GitRPC::BadObjectState")
+            for one in under:  # also all of a folder that a file replaces
+                del files[one]
             if "content" in entry:
-                files[entry["path"]] = self.blob(git, entry["content"].encode())
-            elif entry.get("sha") is None:
-                files.pop(entry["path"], None)
-            elif entry["sha"] in git["blobs"]:
-                files[entry["path"]] = entry["sha"]
-            else:
+                files[path] = self.blob(git, entry["content"].encode())
+            elif entry.get("sha") in git["blobs"]:
+                files[path] = entry["sha"]
+            elif entry.get("sha") is not None:
                 raise refuse(422, f"tree.sha {entry['sha']} is not a valid blob")
-        return Answer(201, self._tree(request, self.tree(git, files)))
+            modes[path] = entry["mode"]
+        return Answer(201, self._tree(request, self.tree(git, files, modes)))
 
     @route("GET", REPO + "/git/trees/{tree_sha}", slashes=("tree_sha",))
     def get_tree(self, request: Request) -> Any:
@@ -210,18 +224,28 @@ class GitData(Base):
 
     def _tree(self, request: Request, sha: str, *, deep: bool = True) -> dict[str, Any]:
         git, url = self.git_of(request), f"{request.base_url}/repos/{self.repo(request)['full_name']}/git"
+        files, modes = git["trees"][sha], git["modes"].get(sha, {})
         entries = [
-            {"path": path, "mode": "100644", "type": "blob", "sha": blob, "size": len(git["blobs"][blob]), "url": f"{url}/blobs/{blob}"}
-            for path, blob in sorted(git["trees"][sha].items()) if deep or "/" not in path
+            {"path": path, "mode": modes.get(path, "100644"), "type": "blob", "sha": blob, "size": len(git["blobs"][blob]),
+             "url": f"{url}/blobs/{blob}"}
+            for path, blob in sorted(files.items()) if deep or "/" not in path
         ]  # fmt: skip
-        folders = {path.rpartition("/")[0] for path in git["trees"][sha] if "/" in path}
-        if not deep:
-            folders = {folder.partition("/")[0] for folder in folders}
-        entries += [
-            {"path": folder, "mode": "040000", "type": "tree", "sha": "0" * 40, "url": f"{url}/trees/{'0' * 40}"}
-            for folder in sorted(folders)
-        ]  # fmt: skip
-        return {"sha": sha, "url": f"{url}/trees/{sha}", "tree": entries, "truncated": False}
+        folders = {path[:place] for path in files for place, letter in enumerate(path) if letter == "/"}
+        for folder in sorted(folder for folder in folders if deep or "/" not in folder):
+            cut = len(folder) + 1
+            inside = {path[cut:]: blob for path, blob in files.items() if path.startswith(f"{folder}/")}
+            odd = {path[cut:]: mode for path, mode in modes.items() if path.startswith(f"{folder}/")}
+            own = self.tree(git, inside, odd)
+            entries.append(
+                {"path": folder, "mode": "040000", "type": "tree", "sha": own, "url": f"{url}/trees/{own}"}
+            )
+        most = self.most_entries if deep else len(entries)
+        return {
+            "sha": sha,
+            "url": f"{url}/trees/{sha}",
+            "tree": entries[:most],
+            "truncated": len(entries) > most,
+        }
 
     @route("POST", REPO + "/git/commits", scopes=WRITE)
     def create_commit(self, request: Request) -> Answer:

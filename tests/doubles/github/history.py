@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.doubles.double import route
 from tests.doubles.github import records
-from tests.doubles.github.double import REPO
+from tests.doubles.github.double import REPO, refuse
 from tests.doubles.github.pulls import PULL, Pulls
 from tests.doubles.messages import Answer, Request
 from tests.doubles.moments import now, zulu
@@ -91,6 +91,9 @@ class History(Pulls):
             text = "".join(
                 f"diff --git a/{one['filename']} b/{one['filename']}\n{one['patch']}\n" for one in files
             )
+            if text.count("\n") > 20_000:
+                said = "Sorry, the diff exceeded the maximum number of lines (20000)"
+                raise refuse(406, said, {"resource": "PullRequest", "field": "diff", "code": "too_large"})
             kind = {"content-type": "application/vnd.github.diff; charset=utf-8"}
             return Answer(200, body=text.encode(), headers=kind)
         return self.told_pull(request, row)

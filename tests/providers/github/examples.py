@@ -87,7 +87,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("github_delete_file", {**_FILE, "sha": _SHA}),
     ("github_commit_multiple_files", {
         "repo": REPO, "branch": "main", "commit_message": "m",
-        "files": [{"path": "a", "content": "//79", "encoding": "base64"}, {"path": "b", "delete": True}],
+        "files": [{"path": "a", "content": "//79", "encoding": "base64"}, {"path": "file.rb", "delete": True}],
     }),
     ("github_list_issues", {"repo": REPO}),
     ("github_get_issue", {**_ISSUE, "include_comments": True}),

@@ -113,6 +113,17 @@ async def test_tools_reach_no_other_repository(open_desk, github):
     assert [row["repo"] for row in (await desk("github_list_repositories"))["items"]] == [REPO]
 
 
+async def test_a_pull_request_takes_no_commits_of_a_fork_that_is_not_allowed(open_desk, github):
+    call = {"repo": REPO, "title": "x", "base": "main"}
+    for allowed, head, reached in (
+        ([REPO], "mona:main", False), ([REPO], "OCTO:main", True), (["octo/*", "mona/*"], "mona:main", True),
+        ([REPO, "mona/hello-world"], "mona:main", True), ([], "mona:main", True),
+    ):  # fmt: skip
+        desk = await open_desk(repositories=allowed)
+        error = await desk("github_create_pull_request", **call, head=head)
+        assert (error["code"] != "repository_not_allowed") is reached, (allowed, head, error)
+
+
 async def test_an_allow_list_of_names_is_listed_by_name_and_in_pages(open_desk, github):
     for number in range(30):
         github.make_repo("octo", f"tool-{number:02}", private=False)

@@ -1,5 +1,6 @@
 """Files as resources, and what a client offers for each part of their addresses."""
 
+from connectors.providers.github import file_resources
 from tests.mcp_endpoint.speak import by_door, modern
 from tests.providers.github.conftest import REPO
 
@@ -23,6 +24,25 @@ async def test_a_file_is_read_with_its_slashes_as_they_are_or_quoted(desk):
         file = await desk.read(f"github://octo/hello-world/contents/{path}")
         assert (file["text"], file["_meta"]["trust"]) == ("print('hello')\n", "untrusted")
         assert file["uri"] == "github://octo/hello-world/contents/src/main.py"
+
+
+async def test_a_folder_is_no_file_and_its_addresses_with_tokens_stay_with_github(desk, github, monkeypatch):
+    told = type(github)._file
+
+    def with_token(self, request, path, sha, *, content):
+        row = told(self, request, path, sha, content=content)
+        return {**row, "download_url": f"{row['download_url']}?token=SECRET"}
+
+    monkeypatch.setattr(type(github), "_file", with_token)
+    said = await desk.read("github://octo/secrets.io/contents/src")
+    assert "SECRET" not in str(said)
+    assert "no file" in said["message"]
+
+
+async def test_a_long_file_says_that_it_is_cut(desk, github, monkeypatch):
+    monkeypatch.setattr(file_resources, "MAX_SHOWN", 5)
+    file = await desk.read("github://octo/hello-world/contents/README.md")
+    assert (file["text"], file["_meta"]["truncated"]) == ("# Hel", {"shown": 5, "total": 14})
 
 
 async def test_no_address_of_a_file_leads_out_of_the_allow_list(open_desk, github):

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from connectors.providers.github import pacing
 from connectors.providers.github.auth import narrowed, pem
+from connectors.providers.github.etags import Etags
 from connectors.services import connection_check
+from connectors.upstream.answers import Answer
 from tests.providers.github.conftest import PAT, REPO
 
 
@@ -100,6 +103,17 @@ async def test_what_has_not_changed_costs_nothing_and_belongs_to_one_credential(
     assert "if-none-match" not in github.requests[-1].headers
     github.repos[REPO]["description"] = "Changed"
     assert (await desk("github_get_repository", repo=REPO))["description"] == "Changed"
+
+
+def test_what_is_known_of_many_small_answers_is_bounded():
+    known, tenant = Etags(max_bytes=100_000), uuid4()
+    for number in range(500):
+        headers = {"etag": f'"{number}"', "link": "x" * 500}
+        known.put((tenant, tenant, "", f"https://api.github.com/{number}"), Answer(200, headers, b"[]", ""))
+    kept = [
+        number for number in range(500) if known.get((tenant, tenant, "", f"https://api.github.com/{number}"))
+    ]
+    assert kept and len(kept) < 50 and kept[-1] == 499
 
 
 async def test_pages_go_on_after_an_unchanged_one(open_desk):
