@@ -80,6 +80,11 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_forever()
 
 
+def has_loop() -> bool:
+    """Whether any work was run yet."""
+    return _loop is not None
+
+
 def stop_loop() -> None:
     """Cancel what runs in the loop and end it; the next piece of work begins a new one."""
     global _loop, _thread

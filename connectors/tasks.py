@@ -7,7 +7,7 @@ from celery import current_task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from common.loops import run_in_loop, stop_loop
+from common.loops import run_in_loop
 from common.tasks import tenant_task
 from connectors import warming
 from connectors.alerts.delivery import LEASE_S, deliver, due_alerts
@@ -16,6 +16,7 @@ from connectors.health.history import health_purge
 from connectors.health.probing import due_probes, probe, probe_overran
 from connectors.refreshing import refresh_due_tokens, refresh_token
 from connectors.services.idempotent_calls import purge_idempotent_calls
+from connectors.upstream.ending import CLOSING_S, end_loop
 from connectors.usage import ROLL_UP_S, roll_up, tenants_to_count, usage_purge
 from connectors.warming import Due, claim_due, warm
 
@@ -48,7 +49,7 @@ def probe_connection(tenant_id: UUID, connection_id: str, slot: str) -> None:
         run_in_loop(probe(*which))
     except SoftTimeLimitExceeded:
         probe_overran(*which)
-        stop_loop()  # its connector may hold the loop for ever: the next probe gets another
+        end_loop(CLOSING_S)  # its connector may hold the loop for ever: the next probe gets another
 
 
 @shared_task(name="connectors.tasks.queue_due_alerts", acks_late=True, soft_time_limit=50, time_limit=60)

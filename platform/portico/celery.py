@@ -14,7 +14,7 @@ from typing import Any
 import billiard
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import celeryd_init, setup_logging, worker_shutdown
+from celery.signals import celeryd_init, setup_logging, worker_process_shutdown, worker_shutdown
 from django.conf import settings
 from kombu import Queue
 
@@ -63,6 +63,17 @@ def _end_beat(**_: Any) -> None:
             else:
                 os.kill(child.pid, signal.SIGKILL)
         time.sleep(0.05)
+
+
+@worker_process_shutdown.connect
+@worker_shutdown.connect
+def _end_loop(**_: Any) -> None:
+    """A token that is exchanged just now is stored, and systems see their connections closed."""
+    from connectors.upstream.cache.keeper import keeper
+    from connectors.upstream.ending import end_loop
+
+    end_loop()
+    keeper.stop()
 
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
