@@ -71,5 +71,9 @@ def refused(answer: Answer) -> ConnectorError:
 def _one(error: Any) -> str:
     if not isinstance(error, dict):
         return str(error)
+    if isinstance(inner := error.get("elementErrors"), dict):  # of several issues made at once
+        named = [f"{name}: {text}" for name, text in (inner.get("errors") or {}).items()]
+        words = " ".join([*map(str, inner.get("errorMessages") or []), *named])
+        return f"issues[{error.get('failedElementNumber')}]: {words}"
     parts = (error.get("title"), error.get("detail"), error.get("message"))
     return ": ".join(dict.fromkeys(str(part) for part in parts if part))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Annotated, Any, Final
 from urllib.parse import quote, unquote_plus, urlsplit
 
@@ -17,6 +18,7 @@ from connectors.providers.jira.base import API, NO_ISSUE, JiraBase, hinting, iss
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
 
+MOST_ID: Final = 255
 NO_TYPE: Final = "jira_get_link_types lists the types."
 _ADDRESS: Final = re.compile(r"https?://[^\s<>\"'()\[\]]+[^\s<>\"'()\[\].,;:!?]")
 _PAGE: Final = re.compile(
@@ -127,7 +129,9 @@ class LinkTools(JiraBase):
     ) -> types.Values:
         """Link an issue to a page; the same global_id again changes the link."""
         await self.demand_issue(ctx, issue_key)
-        body = {"globalId": global_id or url[:255], "object": {"url": url, "title": title}}
+        # Addresses that are alike in their beginnings alone are not the same link.
+        own = url if len(url) <= MOST_ID else f"sha256:{sha256(url.encode()).hexdigest()}"
+        body = {"globalId": global_id or own, "object": {"url": url, "title": title}}
         path = issue_path(issue_key, "/remotelink")
         with hinting(not_found=NO_ISSUE):
             made = await self._json(ctx, Request("POST", path, Kind.REPEATABLE, json=body))

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
@@ -17,7 +18,8 @@ from connectors.providers.jira.texts import Written
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
 
-DURATION = r"^\s*\d+(\.\d+)?[wdhm](\s+\d+(\.\d+)?[wdhm])*\s*$"
+DURATION = r"^\s*\d+(\.\d+)?[wdhm](\s*\d+(\.\d+)?[wdhm])*\s*$"
+MOST_ASSIGNABLE = 1000
 
 
 class PeopleTools(JiraBase):
@@ -48,19 +50,21 @@ class PeopleTools(JiraBase):
         if issue_key:
             await self.demand_issue(ctx, issue_key)
         asked = self.project_key(project_key) if project_key else None
-        path = f"{API}/user/assignable/search" if asked or issue_key else f"{API}/user/search"
         listed = {"query": query, "project_key": asked, "issue_key": issue_key}
+        if asked or issue_key:
+            # Jira takes a page of all people and tells those of it who can be assigned: only of one
+            # page with everybody it can be known when there are no more.
+            rows = await self.read(
+                ctx, f"{API}/user/assignable/search", query=query, project=asked, issueKey=issue_key,
+                maxResults=MOST_ASSIGNABLE,
+            )  # fmt: skip
+            told = pick_each(_people(rows), fields)
+            return untrusted(part_of(ctx, "jira_search_users", listed, told, cursor, limit))
         start = position_of(ctx, "jira_search_users", listed, cursor) or 0
         rows = await self.read(
-            ctx, path, query=query, project=asked, issueKey=issue_key, startAt=start or None, maxResults=limit
+            ctx, f"{API}/user/search", query=query, startAt=start or None, maxResults=limit
         )
-        kept = [
-            row for row in rows if row.get("active", True) and row.get("accountType", "atlassian") != "app"
-        ]
-        items = [
-            small(id=row.get("accountId"), name=row.get("displayName"), email=row.get("emailAddress"))
-            for row in kept
-        ]
+        items = _people(rows)
         after = offset_after(start, len(rows), None, limit=limit)
         more = next_cursor(ctx, "jira_search_users", listed, after)
         return untrusted(page_of(pick_each(items, fields), more))
@@ -144,7 +148,9 @@ class PeopleTools(JiraBase):
     ) -> types.Values:
         """Log time spent on an issue."""
         await self.demand_issue(ctx, issue_key)
-        body: dict[str, Any] = {"timeSpent": time_spent.strip(), "started": _moment(started)}
+        spent = " ".join(re.findall(r"[\d.]+[wdhm]", time_spent))
+        at = _moment(started, ZoneInfo(self.connection.time_zone))
+        body: dict[str, Any] = {"timeSpent": spent, "started": at}
         if comment:
             body["comment"] = await self.comment_text(ctx, comment, format)
         request = Request(
@@ -157,12 +163,23 @@ class PeopleTools(JiraBase):
         return {"id": str(made["id"]), "key": issue_key, "time_spent": made.get("timeSpent")}
 
 
-def _moment(text: str | None) -> str:
-    """A moment as Jira takes it: with milliseconds, and an offset without a colon."""
+def _people(rows: list[dict[str, Any]]) -> list[types.Values]:
+    return [
+        small(id=row.get("accountId"), name=row.get("displayName"), email=row.get("emailAddress"))
+        for row in rows
+        if row.get("active", True) and row.get("accountType", "atlassian") != "app"
+    ]
+
+
+def _moment(text: str | None, zone: ZoneInfo) -> str:
+    """A moment as Jira takes it: with milliseconds, and an offset without a colon.
+
+    One without an offset is in the connection's time zone.
+    """
     try:
         at = datetime.fromisoformat(text) if text else datetime.now(UTC)
     except ValueError:
         raise InvalidInput(f"{text!r} is no moment.", hint="Such as 2026-01-31T09:00:00+01:00.") from None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    at = at if at.tzinfo else at.replace(tzinfo=zone)
     offset = at.strftime("%z")
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}{re.sub(r'[^0-9+-]', '', offset)[:5]}"

@@ -1,6 +1,5 @@
 """Making and changing issues."""
 
-import re
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -16,8 +15,9 @@ from connectors.upstream.retry import Kind
 FIELDS_HINT = (
     "jira_get_issue_types names the types; jira_get_create_metadata lists the fields and values of one."
 )
-LOOK = "Check with jira_search_issues(jql='reporter = currentUser() AND created >= -5m') before trying again."
+LOOK = "Check with jira_search_issues(jql='creator = currentUser() AND created >= -5m') before trying again."
 MOST_AT_ONCE = 50
+MOST_PAGES = 5  # of issues made lately among which a twin is looked for
 
 
 class NewIssue(types.BaseModel):
@@ -103,18 +103,24 @@ class WriteTools(JiraBase):
 
     async def _twin(self, ctx: Context, project: str, summary: str, minutes: int) -> str | None:
         """An issue that this account made lately with the same summary."""
-        words = " ".join(re.findall(r"[\w-]+", summary)) or "*"
         jql = queries.joined(
             [
                 f"project = {queries.quoted(project)}",
-                f"summary ~ {queries.quoted(words)}",
-                "reporter = currentUser()",
+                "creator = currentUser()",  # its reporter may be anybody
                 f"created >= {queries.quoted(f'-{minutes}m')}",
             ],
             "created DESC",
         )
-        rows, _ = await self.issues_of(ctx, jql, limit=20, fields=["summary"])
-        return next((str(row["key"]) for row in rows if row["fields"].get("summary") == summary), None)
+        # Compared here: a text search knows neither signs nor words such as "the", nor what AND means.
+        wanted, token = " ".join(summary.split()), None
+        for _ in range(MOST_PAGES):
+            rows, token = await self.issues_of(ctx, jql, limit=100, fields=["summary"], token=token)
+            for row in rows:
+                if " ".join(str(row["fields"].get("summary") or "").split()) == wanted:
+                    return str(row["key"])
+            if token is None:
+                break
+        return None
 
     @tool(title="Create many issues", hint="W", toolset="bulk", open_world=True, required=True, default_on=False,
           tags=("jira:issues",))  # fmt: skip
@@ -123,11 +129,15 @@ class WriteTools(JiraBase):
     ) -> types.Values:
         """Make several issues at once; those that Jira refuses come under failed, by their place in the list."""
         updates = []
-        for one in issues:
+        for place, one in enumerate(issues):
             plain = one.model_dump(exclude={"project_key", "issue_type", "additional_fields", "format"})
             plain = _with(plain | {"issuetype": one.issue_type}, one.additional_fields)
             project = self.project_key(one.project_key)
-            updates.append({"fields": await self._new(ctx, project, plain, one.format)})
+            try:
+                updates.append({"fields": await self._new(ctx, project, plain, one.format)})
+            except InvalidInput as error:
+                error.message = f"issues[{place}]: {error.message} No issue was made."
+                raise
         request = Request(
             "POST", f"{API}/issue/bulk", Kind.ONCE, json={"issueUpdates": updates}, look_first=LOOK
         )

@@ -53,19 +53,21 @@ class Around(Issues):
 
     @route("GET", "/rest/api/3/user/assignable/search", scopes=PEOPLE)
     def assignable(self, request: Request) -> Any:
-        return self._people(request)
+        # A page of all people, and of them those who can be assigned: fewer than were asked for.
+        start = request.number("startAt", 0)
+        page = [one.id for one in self.people.values()][start : start + request.number("maxResults", 50)]
+        return [row for row in self._people(request, start=0, most=1000) if row["accountId"] in page]
 
-    def _people(self, request: Request) -> list[dict[str, Any]]:
-        words, id, start = (
-            request.one("query").lower(),
-            request.one("accountId"),
-            request.number("startAt", 0),
-        )
+    def _people(
+        self, request: Request, start: int | None = None, most: int | None = None
+    ) -> list[dict[str, Any]]:
+        words, id = request.one("query").lower(), request.one("accountId")
+        start = request.number("startAt", 0) if start is None else start
         found = [
             records.person(request.base_url, one) for one in self.people.values()
             if words in f"{one.name} {one.email}".lower() and id in ("", one.id)
         ]  # fmt: skip
-        return found[start : start + request.number("maxResults", 50)]
+        return found[start : start + (most or request.number("maxResults", 50))]
 
     # Projects and what may be made in them
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from tests.doubles.atlassian import adf, is_adf, refuse
-from tests.doubles.double import route
+from tests.doubles.double import Refused, route
 from tests.doubles.jira import records
 from tests.doubles.jira.store import Store
 from tests.doubles.messages import Answer, Request
@@ -57,10 +57,15 @@ class Issues(Store):
 
     @route("POST", "/rest/api/3/issue/bulk", scopes=WRITE)
     def create_issues(self, request: Request) -> Answer:
-        return Answer(
-            201,
-            {"issues": [self.created(request, one) for one in request.json["issueUpdates"]], "errors": []},
-        )
+        made: list[Any] = []
+        refused: list[Any] = []
+        for place, one in enumerate(request.json["issueUpdates"]):
+            try:
+                made.append(self.created(request, one))
+            except Refused as error:
+                told = {"status": error.answer.status, "elementErrors": error.answer.json}
+                refused.append({**told, "failedElementNumber": place})
+        return Answer(201 if made else 400, {"issues": made, "errors": refused})
 
     def created(self, request: Request, body: dict[str, Any]) -> dict[str, Any]:
         """Make the issue that a request describes."""
@@ -77,7 +82,8 @@ class Issues(Store):
             raise refuse(400, summary="You must specify a summary of the issue.")
         if not fields.get("issuetype"):
             raise refuse(400, issuetype="Specify an issue type")
-        row = self.make(project, self.values_of(fields))
+        row = self.make(project, self.values_of(fields)) | {"creator": request.account.id}
+        self.issues[row["id"]] = row
         place = f"{request.base_url}/rest/api/3/issue/{row['id']}"
         return {"id": row["id"], "key": row["key"], "self": place}
 

@@ -13,7 +13,7 @@ from tests.doubles.jira.double import READ, Issues
 from tests.doubles.messages import Answer, Request
 
 _NAMES = {
-    "project", "status", "statuscategory", "assignee", "reporter", "issuetype", "type", "priority", "labels",
+    "project", "status", "statuscategory", "assignee", "reporter", "creator", "issuetype", "type", "priority", "labels",
     "summary", "description", "text", "key", "issue", "issuekey", "id", "created", "updated", "parent",
     "sprint", "duedate", "due", "resolution", "comment", "rank",
 }  # fmt: skip
@@ -46,8 +46,10 @@ class Searching(Issues):
         project, (status, category) = self.projects[row["project"]], records.STATUSES[row["status"]]
         said = [text_of(comment["body"]) for comment in row["comments"]]
         people = {
-            name: [found.id, found.name, found.email] if (found := self.people.get(row[name] or "")) else []
-            for name in ("assignee", "reporter")
+            name: [found.id, found.name, found.email]
+            if (found := self.people.get(row.get(name) or ""))
+            else []
+            for name in ("assignee", "reporter", "creator")
         }
         key, parent = [row["key"], row["id"]], self.issues.get(row["parent"] or "")
         kind = [records.TYPES[row["issuetype"]][0], row["issuetype"]]
