@@ -4,10 +4,10 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from pydantic import BaseModel
 
@@ -24,6 +24,7 @@ from connectors.providers.confluence.data_center import DataCenter
 from connectors.providers.confluence.markup import losses_of, to_markdown, to_storage
 from connectors.providers.confluence.settings import ConfluenceSettings
 from connectors.providers.confluence.trim import storage_of
+from connectors.providers.confluence.types import SPACE_KEY
 from connectors.upstream.answers import Answer
 from connectors.upstream.client import Request, client_of
 from connectors.upstream.retry import Kind
@@ -32,10 +33,12 @@ V2: Final = "wiki/api/v2"
 V1: Final = "wiki/rest/api"
 KNOWN_S: Final = 300.0  # a space's id is believed to be its key's so long
 MOST_KNOWN: Final = 512
+MOST_KEYS: Final = 250  # that one request names
 DATA_CENTER: Final = "data center"  # the way of a place that is no Cloud
 LONG: Final = 50_000  # characters that are converted beside the loop
 _ABOUT_PAGE: Final = re.compile(rf"(?:{V2}/pages|{V1}/content)/\d+")
 _NO_PAGE: Final = "confluence_search finds pages; a page's id stands in its address after /pages/."
+_DISPLAY: Final = re.compile(r"/display/([^/]+)/([^/]+)/?$")
 _PAGE_ID: Final = re.compile(r"/pages/(?:edit-v2/)?(\d{1,19})(?:/|$)|[?&]pageId=(\d{1,19})(?:&|$)")
 
 
@@ -141,8 +144,7 @@ class ConfluenceBase(AtlassianConnector):
         self.demand_allowed(key)
         if known := self._recall(ctx, f"key:{key.casefold()}"):
             return known
-        keys = [key] if key.startswith("~") else list(dict.fromkeys((key, key.upper())))
-        told = await self._get(ctx, f"{V2}/spaces", keys=keys, limit=5)
+        told = await self._get(ctx, f"{V2}/spaces", keys=spelled([key]), limit=5)
         for row in told.get("results") or []:
             if str(row.get("key", "")).casefold() == key.casefold():
                 return self._learn(ctx, row)
@@ -151,6 +153,20 @@ class ConfluenceBase(AtlassianConnector):
             code="no_space",
             hint="confluence_list_spaces lists the spaces there are.",
         )
+
+    async def allowed_spaces(self, ctx: Context) -> list[Space]:
+        """Those of the settings that the account sees. Raises NotFound where it sees none."""
+        found: list[Space] = []
+        keys = spelled(self.settings.spaces)
+        for start in range(0, len(keys), MOST_KEYS):
+            told = await self._get(ctx, f"{V2}/spaces", keys=keys[start : start + MOST_KEYS], limit=MOST_KEYS)
+            found += [self._learn(ctx, row) for row in told.get("results") or []]
+        mine = [space for space in found if space.key.casefold() in self.allowed]
+        if not mine:
+            raise NotFound(
+                "The account sees none of the spaces that this connection reaches.", code="no_space"
+            )
+        return mine
 
     async def space_of_id(self, ctx: Context, id: str) -> Space:
         """The space of an id, allowed or not."""
@@ -185,7 +201,9 @@ class ConfluenceBase(AtlassianConnector):
             )
         except NotFound as error:
             if version is not None:
-                error.hint = f'confluence_get_page_history(page_id="{page_id}") lists the versions that a page has.'
+                error.hint = (
+                    f'confluence_get_page_history(page_id="{page_id}") lists the versions that a page has.'
+                )
             raise
         key = told.get("spaceKey") or (await self.space_of_id(ctx, str(told.get("spaceId") or ""))).key
         self.demand_allowed(key)
@@ -230,7 +248,7 @@ class ConfluenceBase(AtlassianConnector):
     ) -> dict[str, Any]:
         """The page that a call names in one of three ways, with its words."""
         if url and not page_id:
-            page_id = self.id_in(url)
+            page_id, space_key, title = self.named_in(url)
         if page_id:
             return await self.page(ctx, page_id, body=body)
         if title:
@@ -239,18 +257,22 @@ class ConfluenceBase(AtlassianConnector):
             "Name the page by page_id, or by title and space_key.", hint="confluence_search finds pages."
         )
 
-    def id_in(self, url: str) -> str:
-        """The page's id in an address of this site. Raises InvalidInput."""
-        host = urlsplit(url if "://" in url else f"https://{url}").netloc.lower()
-        found = _PAGE_ID.search(url)
-        if host != urlsplit(self.site.url).netloc:
+    def named_in(self, url: str) -> tuple[str | None, str | None, str | None]:
+        """What an address of this site names a page by: its id, or its space and title. Raises InvalidInput."""
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+        if parts.netloc.lower() != urlsplit(self.site.url).netloc:
             raise InvalidInput(f"The address is not one of {self.site.url}.", code="other_site")
-        if found is None:
-            raise InvalidInput(
-                "The address names no page's id.",
-                hint="Give the full address with /pages/<id>; short links have to be opened in a browser first.",
-            )
-        return found[1] or found[2]
+        if found := _PAGE_ID.search(url):
+            return found[1] or found[2], None, None
+        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if found := _DISPLAY.search(parts.path):  # a Data Center's
+            asked = {"spaceKey": unquote_plus(found[1]), "title": unquote_plus(found[2])}
+        if re.fullmatch(SPACE_KEY.strip("^$"), asked.get("spaceKey", "")) and asked.get("title"):
+            return None, asked["spaceKey"], asked["title"]
+        raise InvalidInput(
+            "The address names no page.",
+            hint="Give the full address with /pages/<id>; short links have to be opened in a browser first.",
+        )
 
 
 async def markdown_of(record: dict[str, Any]) -> str:
@@ -269,6 +291,13 @@ async def storage_from(content: str, format: str) -> str:
     if format == "storage":
         return content
     return await asyncio.to_thread(to_storage, content) if len(content) > LONG else to_storage(content)
+
+
+def spelled(keys: Iterable[str]) -> list[str]:
+    """Keys of spaces as people write them and as they mostly are: in capitals, but for people's own."""
+    return list(
+        dict.fromkeys(one for key in keys for one in ((key,) if key[0] == "~" else (key, key.upper())))
+    )
 
 
 def demand_title(title: str) -> None:

@@ -74,7 +74,8 @@ class HistoryTools(ConfluenceBase):
         """How two versions of a page differ, as a unified diff of their Markdown."""
         former = await self.page(ctx, page_id, version=from_version)
         later = await self.page(ctx, page_id, version=to_version)
-        before, after = [visible(await markdown_of(one)).splitlines()[:MAX_LINES] for one in (former, later)]
+        whole = [visible(await markdown_of(one)).splitlines() for one in (former, later)]
+        before, after = [lines[:MAX_LINES] for lines in whole]
         first, last = [f"version {trim.version_of(one)}" for one in (former, later)]
         lines = await asyncio.to_thread(
             lambda: list(difflib.unified_diff(before, after, first, last, lineterm="", n=2))
@@ -85,6 +86,12 @@ class HistoryTools(ConfluenceBase):
             "to_version": trim.version_of(later),
             "diff": cut("\n".join(lines), MAX_DIFF),
         }
+        if any(len(one) > MAX_LINES for one in whole):
+            made["truncated"] = f"Compared are the first {MAX_LINES:,} lines."
+        elif not lines:
+            made["hint"] = (
+                "Their Markdown is the same; confluence_get_page with raw shows the storage format."
+            )
         if former.get("title") != later.get("title"):
             made["titles"] = [former.get("title"), later.get("title")]
         return untrusted(made)

@@ -1,14 +1,14 @@
 """Labels of pages."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
-from connectors.kit.cursors import page_of
+from connectors.kit.cursors import Cursor
 from connectors.kit.tidy import small, untrusted
 from connectors.providers.confluence.base import V1, V2, ConfluenceBase
-from connectors.providers.confluence.types import PageId
+from connectors.providers.confluence.types import Limit, PageId
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
 
@@ -23,15 +23,16 @@ class LabelTools(ConfluenceBase):
         title="Get labels", hint="R", open_world=True, cache="M", default_on=False,
         tags=("confluence:page:{page_id}",),
     )  # fmt: skip
-    async def confluence_get_labels(self, ctx: Context, page_id: PageId) -> ToolResult:
+    async def confluence_get_labels(
+        self, ctx: Context, page_id: PageId, limit: Limit = 100, cursor: Cursor = None
+    ) -> ToolResult:
         """A page's labels."""
         await self.demand_page(ctx, page_id)
-        told = await self._get(ctx, f"{V2}/pages/{page_id}/labels", limit=200)
-        rows = [
-            small(id=str(row["id"]), name=row.get("name"), prefix=_prefix(row.get("prefix")))
-            for row in told.get("results") or []
-        ]
-        return untrusted(page_of(rows))
+        page = await self._list(
+            ctx, "confluence_get_labels", f"{V2}/pages/{page_id}/labels", {"page": page_id},
+            cursor=cursor, limit=limit, row=_label, known=(),
+        )  # fmt: skip
+        return untrusted(page)
 
     @tool(title="Add labels", hint="I", toolset="write", open_world=True, tags=("confluence:page:{page_id}",))
     async def confluence_add_labels(self, ctx: Context, page_id: PageId, labels: Labels) -> ToolResult:
@@ -58,5 +59,6 @@ class LabelTools(ConfluenceBase):
         return untrusted({"page_id": page_id, "label": label.lower(), "removed": True})
 
 
-def _prefix(prefix: str | None) -> str | None:
-    return None if prefix == "global" else prefix
+def _label(row: dict[str, Any]) -> dict[str, Any]:
+    prefix = row.get("prefix")
+    return small(id=str(row["id"]), name=row.get("name"), prefix=None if prefix == "global" else prefix)

@@ -62,7 +62,7 @@ class PeopleTools(ConfluenceBase):
         if page_id:
             await self.demand_page(ctx, page_id)
         elif self.allowed:
-            spaces = [(await self.space(ctx, key)).id for key in self.settings.spaces[:50]]
+            spaces = [space.id for space in await self.allowed_spaces(ctx)]
         if assigned_to == "me":
             assigned_to = str((await self._get(ctx, self.whoami))["accountId"])
         bound = {"page": page_id, "to": assigned_to, "status": status}

@@ -16,7 +16,7 @@ FIELDS: Final = (
 )  # fmt: skip
 _NAMES: Final = "|".join(re.escape(name) for name in sorted(FIELDS, key=len, reverse=True))
 _IS_CQL: Final = re.compile(
-    rf"^[\s(]*(?:not[\s(]+)*(?:(?:{_NAMES})\s*(?:!?[=~]|[<>]=?|\s(?:not\s+)?in\s*\()|order\s+by\s)",
+    rf"^[\s(]*(?:not[\s(]+)*(?:(?:{_NAMES})\s*(?:!?[=~]|[<>]=?|\s(?:not\s+)?in\s*\()|order\s+by\s+(?:{_NAMES})(?:\s+(?:asc|desc))?\s*(?:,|$))",
     re.IGNORECASE,
 )
 # A quoted text stands alone: neither glued to a word nor to another one.

@@ -10,7 +10,15 @@ from connectors.kit.cursors import Cursor, next_cursor, page_of, parameter_of, p
 from connectors.kit.fields import Fields, demand_known, pick, pick_each
 from connectors.kit.tidy import untrusted, visible
 from connectors.providers.confluence import queries, trim
-from connectors.providers.confluence.base import V1, V2, ConfluenceBase, lost_of, markdown_of
+from connectors.providers.confluence.base import (
+    MOST_KEYS,
+    V1,
+    V2,
+    ConfluenceBase,
+    lost_of,
+    markdown_of,
+    spelled,
+)
 from connectors.providers.confluence.passages import best
 from connectors.providers.confluence.types import Limit, PageId, PageUrl, SpaceKey, Title
 
@@ -154,7 +162,7 @@ class ReadingTools(ConfluenceBase):
         """The spaces there are."""
         for key in keys or ():
             self.demand_allowed(key)
-        wanted = keys or self.settings.spaces
+        wanted = spelled(keys or self.settings.spaces)[:MOST_KEYS]
         page = await self._list(
             ctx, "confluence_list_spaces", f"{V2}/spaces", {"keys": keys}, cursor=cursor, limit=limit,
             row=lambda row: trim.space(self.site.url, row), known=trim.SPACE, fields=fields, keys=wanted or None,

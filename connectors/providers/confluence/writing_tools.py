@@ -7,10 +7,17 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
-from connectors.errors import Conflict, InvalidInput
+from connectors.errors import Conflict, InvalidInput, UpstreamError
 from connectors.kit.tidy import untrusted
 from connectors.providers.confluence import trim
-from connectors.providers.confluence.base import V2, ConfluenceBase, body_of, demand_title, lost_of, storage_from
+from connectors.providers.confluence.base import (
+    V2,
+    ConfluenceBase,
+    body_of,
+    demand_title,
+    lost_of,
+    storage_from,
+)
 from connectors.providers.confluence.markup import Section, sections_of
 from connectors.providers.confluence.types import (
     Content,
@@ -90,7 +97,7 @@ class WritingTools(ConfluenceBase):
         if title is not None:
             demand_title(title)
         page = await self.page(ctx, page_id)
-        former = trim.storage_of(page)
+        former = _words_of(page)
         storage = former if content is None else await storage_from(content, format)
         lost = await lost_of(former) if content is not None and format == "markdown" else []
         return await self._store(
@@ -115,7 +122,7 @@ class WritingTools(ConfluenceBase):
     ) -> ToolResult:
         """Replace what stands below a heading, subsections included; the rest of the page stays as it is."""
         page = await self.page(ctx, page_id)
-        storage = trim.storage_of(page)
+        storage = _words_of(page)
         section = _section(sections_of(storage), heading)
         made = storage[: section.body] + await storage_from(content, format) + storage[section.end :]
         lost = await lost_of(storage[section.body : section.end]) if format == "markdown" else []
@@ -138,7 +145,7 @@ class WritingTools(ConfluenceBase):
     ) -> ToolResult:
         """Add to the end of a page; what is there stays as it is."""
         page = await self.page(ctx, page_id)
-        storage = trim.storage_of(page)
+        storage = _words_of(page)
         end = found.start() if (found := _LAYOUT_END.search(storage)) else len(storage)
         made = storage[:end] + await storage_from(content, format) + storage[end:]
         return await self._store(ctx, page, made, message=message)
@@ -184,10 +191,20 @@ class WritingTools(ConfluenceBase):
         return untrusted(made)
 
 
+def _words_of(page: dict[str, Any]) -> str:
+    """What a page says. Raises UpstreamError where that is not told: it would be written back as nothing."""
+    if "value" not in ((page.get("body") or {}).get("storage") or {}):
+        raise UpstreamError(
+            "Confluence gave the page without what it says, nothing was stored.", code="no_body",
+            hint="confluence_get_page tells whether it can be read.",
+        )  # fmt: skip
+    return trim.storage_of(page)
+
+
 def _section(sections: list[Section], heading: str) -> Section:
     """The one section of this heading. Raises InvalidInput that names those there are."""
     wanted = " ".join(heading.lstrip("# ").split()).casefold()
-    found = [one for one in sections if one.title.casefold() == wanted]
+    found = [one for one in sections if wanted in (one.title.casefold(), one.markdown.casefold())]
     if len(found) == 1:
         return found[0]
     if found:

@@ -2,6 +2,8 @@
 
 import json
 
+from connectors.providers.confluence import history_tools
+
 
 async def made(call, title, content="x", **more):
     return (await call("confluence_create_page", title=title, content=content, space_key="DOCS", **more))[
@@ -192,3 +194,29 @@ async def test_a_page_without_its_words_is_not_asked_for_them(call, confluence, 
     assert "body-format" not in confluence.requests[-1].query
     got = await call("confluence_get_page", page_id=page, fields=["content"], include_history=True)
     assert set(got) == {"id", "url", "content", "history"}
+
+
+async def test_labels_and_versions_are_paged_to_the_last(call, pages):
+    page = pages("How orders work")
+    page["labels"] = [f"label-{number}" for number in range(7)]
+    names, cursor = [], None
+    while True:
+        more = {"cursor": cursor} if cursor else {}
+        got = await call("confluence_get_labels", page_id=page["id"], limit=3, **more)
+        names += [row["name"] for row in got["items"]]
+        if not (cursor := got["next_cursor"]):
+            break
+    assert names == page["labels"]
+
+
+async def test_equal_versions_and_such_as_are_too_long_are_said_to_be_so(call, pages, monkeypatch):
+    page = pages("How orders work")
+    first = page["versions"][0]
+    first["body"] = page["body"] = "<p>a</p><p>b</p><p>c</p>"
+    page["versions"].append({**first, "number": 2, "body": '<p local-id="1">a</p><p>b</p><p>c</p>'})
+    same = await call("confluence_diff_versions", page_id=page["id"], from_version=1)
+    assert (same["diff"], "raw" in same["hint"]) == ("", True)
+    monkeypatch.setattr(history_tools, "MAX_LINES", 2)
+    page["versions"].append({**first, "number": 3, "body": "<p>a</p><p>b</p><p>d</p>"})
+    cut = await call("confluence_diff_versions", page_id=page["id"], from_version=1, to_version=3)
+    assert (cut["diff"], cut["truncated"]) == ("", "Compared are the first 2 lines.")

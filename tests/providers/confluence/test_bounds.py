@@ -135,3 +135,24 @@ async def test_settings_and_credentials_say_what_is_wrong_with_them(desk):
         with pytest.raises(InvalidValue) as refused:
             await desk(values, **options)
         assert word in str(refused.value)
+
+
+async def test_tasks_and_spaces_of_every_allowed_space_are_listed_however_they_are_spelled(
+    desk, confluence, pages
+):
+    fenced = await desk(spaces=["docs", "GONE", *(f"S{number}" for number in range(60)), "LAST"])
+    last = confluence.fresh_id()
+    confluence.spaces[last] = {**next(iter(confluence.spaces.values())), "id": last, "key": "LAST"}
+    far = confluence.make_page(last, "Far", "<p>x</p>", None)
+    for page in (pages("How orders work"), pages("Team home"), far):
+        confluence.make_task(page, f"<p>{page['title']}</p>", "5b10")
+    before = len(confluence.operations)
+    got = await fenced("confluence_list_tasks")
+    assert [row["text"] for row in got["items"]] == ["How orders work", "Far"]
+    assert len(confluence.operations) - before <= 3
+    spaces = await fenced("confluence_list_spaces", fields=["name"])
+    assert [row["key"] for row in spaces["items"]] == ["DOCS", "LAST"]
+    named = await fenced("confluence_list_spaces", keys=["last"])
+    assert [row["key"] for row in named["items"]] == ["LAST"]
+    lost = await desk(spaces=["GONE"])
+    assert (await lost("confluence_list_tasks"))["code"] == "no_space"

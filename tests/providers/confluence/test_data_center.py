@@ -252,3 +252,18 @@ async def test_a_file_whose_answer_was_lost_is_not_put_there_twice(there, server
     lost = await there("confluence_upload_attachment", **said, text="two")
     assert (lost["type"], lost["retryable"]) == ("connection", False)
     assert [row["version"] for row in page["files"].values()] == [2]
+
+
+async def test_a_page_is_got_by_the_address_that_other_tools_gave(there, server):
+    page = await made(there, title="A & b + 1%")
+    got = await there("confluence_get_page", url=page["url"])
+    assert (got["id"], got["title"]) == (page["id"], "A & b + 1%")
+    for path in (
+        "/display/DOCS/How+orders+work",
+        "/pages/viewpage.action?spaceKey=DOCS&title=How+orders+work",
+    ):
+        got = await there("confluence_get_page", url=f"{server.url}{server.context}{path}")
+        assert got["title"] == "How orders work"
+    for path in ("/x/AQ", "/display/DOCS", "/display/a%2Fb/c"):
+        error = await there("confluence_get_page", url=f"{server.url}{server.context}{path}")
+        assert (error["type"], "short links" in error["hint"]) == ("validation", True)

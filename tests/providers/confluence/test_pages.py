@@ -246,3 +246,35 @@ async def test_results_are_marked_as_other_peoples_words_and_hidden_characters_a
     got = await call.raw("confluence_get_page", page_id=page["id"])
     assert got["_meta"]["trust"] == "untrusted"
     assert got["structuredContent"]["content"] == "Pay now"
+
+
+async def test_a_section_is_named_as_it_is_read_whatever_its_heading_holds(call, confluence, pages):
+    page = pages("How orders work")
+    anchor = '<ac:structured-macro ac:name="anchor"><ac:parameter ac:name="">top</ac:parameter></ac:structured-macro>'
+    status = anchor.replace("anchor", "status").replace('""', '"title"').replace("top", "Done")
+    for heading, said in (
+        (f"{anchor}Orders", ["Orders"]),
+        (f"Orders {status}", ["Orders", "Orders {status:Done}"]),
+        ("<code>2_a</code> <strong>Orders</strong>", ["2_a Orders", "## `2_a` **Orders**"]),
+        ("Or\u200bders&nbsp;*", ["Orders *", "Orders \\*"]),
+    ):
+        for name in said:
+            page["body"] = page["versions"][-1]["body"] = f"<h2>{heading}</h2><p>a</p>"
+            got = await call("confluence_update_page_section", page_id=page["id"], heading=name, content="b")
+            assert "version" in got, (name, got)
+            assert page["body"] == f"<h2>{heading}</h2><p>b</p>"
+
+
+async def test_a_page_that_came_without_its_words_is_not_written_back_as_nothing(
+    call, confluence, pages, monkeypatch
+):
+    page = pages("How orders work")
+    shown = type(confluence).told_page
+    monkeypatch.setattr(type(confluence), "told_page", lambda *given: {**shown(*given), "body": {}})
+    for tool, arguments in (
+        ("confluence_update_page", {"title": "x"}),
+        ("confluence_append_to_page", {"content": "x"}),
+        ("confluence_update_page_section", {"heading": "Orders", "content": "x"}),
+    ):
+        assert (await call(tool, page_id=page["id"], **arguments))["code"] == "no_body"
+    assert page["versions"][-1]["number"] == 1

@@ -33,7 +33,15 @@ def test_words_are_quoted_and_queries_are_kept(text, sent):
 
 
 @pytest.mark.parametrize(
-    "text", ["in the office", "the title is wrong", "what is space = time?", "orders not in stock"]
+    "text",
+    [
+        "order by phone",
+        "Order by mail or by phone",
+        "in the office",
+        "the title is wrong",
+        "what is space = time?",
+        "orders not in stock",
+    ],
 )
 def test_sentences_are_no_queries(text):
     assert not is_cql(text)
