@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
-from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from pydantic import BaseModel
 
@@ -20,11 +19,11 @@ from connectors.errors import InvalidInput, NotFound, NotPermitted
 from connectors.kit.cursors import Page, next_cursor, page_of, parameter_of, position_of
 from connectors.kit.fields import demand_known, pick_each
 from connectors.kit.tidy import visible
+from connectors.providers.confluence.addresses import named_in
 from connectors.providers.confluence.data_center import DataCenter
 from connectors.providers.confluence.markup import losses_of, to_markdown, to_storage
 from connectors.providers.confluence.settings import ConfluenceSettings
 from connectors.providers.confluence.trim import storage_of
-from connectors.providers.confluence.types import SPACE_KEY
 from connectors.upstream.answers import Answer
 from connectors.upstream.client import Request, client_of
 from connectors.upstream.retry import Kind
@@ -38,8 +37,6 @@ DATA_CENTER: Final = "data center"  # the way of a place that is no Cloud
 LONG: Final = 50_000  # characters that are converted beside the loop
 _ABOUT_PAGE: Final = re.compile(rf"(?:{V2}/pages|{V1}/content)/\d+")
 _NO_PAGE: Final = "confluence_search finds pages; a page's id stands in its address after /pages/."
-_DISPLAY: Final = re.compile(r"/display/([^/]+)/([^/]+)/?$")
-_PAGE_ID: Final = re.compile(r"/pages/(?:edit-v2/)?(\d{1,19})(?:/|$)|[?&]pageId=(\d{1,19})(?:&|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,30 +245,13 @@ class ConfluenceBase(AtlassianConnector):
     ) -> dict[str, Any]:
         """The page that a call names in one of three ways, with its words."""
         if url and not page_id:
-            page_id, space_key, title = self.named_in(url)
+            page_id, space_key, title = named_in(self.site.url, url)
         if page_id:
             return await self.page(ctx, page_id, body=body)
         if title:
             return await self.page_named(ctx, title, space_key, body=body)
         raise InvalidInput(
             "Name the page by page_id, or by title and space_key.", hint="confluence_search finds pages."
-        )
-
-    def named_in(self, url: str) -> tuple[str | None, str | None, str | None]:
-        """What an address of this site names a page by: its id, or its space and title. Raises InvalidInput."""
-        parts = urlsplit(url if "://" in url else f"https://{url}")
-        if parts.netloc.lower() != urlsplit(self.site.url).netloc:
-            raise InvalidInput(f"The address is not one of {self.site.url}.", code="other_site")
-        if found := _PAGE_ID.search(url):
-            return found[1] or found[2], None, None
-        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        if found := _DISPLAY.search(parts.path):  # a Data Center's
-            asked = {"spaceKey": unquote_plus(found[1]), "title": unquote_plus(found[2])}
-        if re.fullmatch(SPACE_KEY.strip("^$"), asked.get("spaceKey", "")) and asked.get("title"):
-            return None, asked["spaceKey"], asked["title"]
-        raise InvalidInput(
-            "The address names no page.",
-            hint="Give the full address with /pages/<id>; short links have to be opened in a browser first.",
         )
 
 

@@ -189,7 +189,7 @@ async def test_a_race_of_two_writers_ends_in_a_conflict_and_loses_nothing(call, 
     assert row["body"].count("<p>Line") == len(stored)
 
 
-async def test_a_taken_title_and_a_missing_page_are_told_with_the_next_step(call):
+async def test_a_taken_title_and_a_missing_page_are_told_with_the_next_step(call, confluence):
     await made(call)
     again = await call("confluence_create_page", title="New page", content="x", space_key="DOCS")
     assert (again["code"], "confluence_update_page" in again["hint"]) == ("title_taken", True)
@@ -201,6 +201,14 @@ async def test_a_taken_title_and_a_missing_page_are_told_with_the_next_step(call
     assert (await call("confluence_get_page", url="https://evil.example/wiki/pages/1"))[
         "code"
     ] == "other_site"
+    for url in (
+        "https://[wiki/pages/1",
+        "http://",
+        f"{confluence.url}/wiki/pages/١٢",
+        f"{confluence.url}/?title=a",
+    ):
+        got = await call("confluence_get_page", url=url)
+        assert (got["type"], got["error"] != "") == ("validation", True), url
     assert (await call("confluence_create_page", title="x", content="x"))["type"] == "validation"
 
 
