@@ -221,7 +221,8 @@ async def _fetched(
 
 
 def _secrets(credential: Mapping[str, Any], former: Token | None) -> tuple[str, ...]:
-    own = [value for value in credential.values() if isinstance(value, str)]
+    # The method is a word such as "password", which the sentences about it must keep.
+    own = [value for name, value in credential.items() if isinstance(value, str) and name != "method"]
     return (*own, *(former.secrets() if former else ()))
 
 
