@@ -1,12 +1,17 @@
 """What all memory tools stand on: the connection's part of Redis, and how long a key lives."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
+
+import orjson
 
 from connectors.base import Connector
 from connectors.errors import InvalidInput
 from connectors.providers.memory.settings import YEAR, MemorySettings
 from connectors.providers.memory.store import Store
+
+ANSWER = 58_000  # characters of keys and values in one answer, which holds 60,000 in all
 
 
 class MemoryBase(Connector):
@@ -36,6 +41,11 @@ class MemoryBase(Connector):
                 hint=f"Give a ttl of at most {cap}, or leave it out.",
             )
         return max(1, round(ttl * 1000))
+
+
+def characters(keys: Sequence[str]) -> int:
+    """How much of an answer the keys take, each with its quotes and comma."""
+    return len(orjson.dumps(keys).decode())
 
 
 def in_seconds(lifetime: int) -> float | None:

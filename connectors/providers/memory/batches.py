@@ -7,10 +7,8 @@ from pydantic import Field
 from connectors.base import Context, tool
 from connectors.errors import InvalidInput
 from connectors.providers.memory import types as t
-from connectors.providers.memory.base import MemoryBase, in_seconds
+from connectors.providers.memory.base import ANSWER, MemoryBase, characters, in_seconds
 from connectors.providers.memory.values import check_key, check_keys, decode, encode
-
-ANSWER_BYTES = 50_000  # of values in one answer, which holds 60,000 characters in all
 
 
 class BatchTools(MemoryBase):
@@ -24,7 +22,13 @@ class BatchTools(MemoryBase):
         """
         checked = check_keys(keys)
         answer: t.FoundMany = {"values": {}, "missing": [], "omitted": [], "count": 0}
-        room = ANSWER_BYTES
+        room = ANSWER - characters(checked)  # each key is in the answer, whether it has a value or not
+        if room < 0:
+            raise InvalidInput(
+                f"The names of {len(checked):,} keys alone are longer than an answer can be.",
+                code="too_many_keys",
+                hint="Ask for fewer keys at once.",
+            )
         for key, text in zip(checked, await self.store.get_many(checked), strict=True):
             if text is None:
                 answer["missing"].append(key)

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any
 
+import orjson
 from pydantic import Field
 
 from connectors.base import Context, tool
 from connectors.errors import InvalidInput
 from connectors.providers.memory import types as t
-from connectors.providers.memory.base import MemoryBase
+from connectors.providers.memory.base import ANSWER, MemoryBase
 from connectors.providers.memory.values import check_key, decode, encode
 
 
@@ -52,13 +53,16 @@ class ListTools(MemoryBase):
         start: Annotated[int, Field(description="First item, from 0; -10 is the tenth from the end.")] = 0,
         limit: Annotated[int, Field(ge=1, le=10_000, description="Most items to give.")] = 1000,
     ) -> t.ListSlice:
-        """Read items of the list under a key; found=false when there is none."""
+        """Read items of the list under a key; found=false when there is none.
+
+        Fewer than limit come where they would make the answer too long: go on at start + count.
+        """
         whole = decode(await self.store.get(check_key(key)))
         if whole is not None and not isinstance(whole, list):
             raise InvalidInput(f"{key!r} holds no list.", code="not_a_list", hint="Read it with cache_get.")
         found: list[Any] = whole or []
         first = max(0, len(found) + start) if start < 0 else start
-        items = found[first : first + limit]
+        items = _as_fits(found[first : first + limit])
         return {
             "key": key,
             "found": whole is not None,
@@ -66,3 +70,11 @@ class ListTools(MemoryBase):
             "count": len(items),
             "length": len(found),
         }
+
+
+def _as_fits(items: list[Any]) -> list[Any]:
+    """The first of the items that one answer has room for, and always one."""
+    most = len(items)
+    while most > 1 and len(orjson.dumps(items[:most])) > ANSWER:
+        most = most * 3 // 4
+    return items[:most]

@@ -8,12 +8,13 @@ from common import signing
 from connectors.base import Context, tool
 from connectors.errors import InvalidInput
 from connectors.providers.memory import types as t
-from connectors.providers.memory.base import MemoryBase
+from connectors.providers.memory.base import ANSWER, MemoryBase, characters
 from connectors.providers.memory.values import check_pattern
 
 CURSOR = "memory-scan"
 CURSOR_SECONDS = 24 * 3600
 STEP = 1000  # keys looked at per step of a walk
+FITTING = 50  # keys that an answer has room for, however long they are
 
 
 class PatternTools(MemoryBase):
@@ -39,8 +40,8 @@ class PatternTools(MemoryBase):
             found.update(keys)
             if cursor == 0:
                 break
-        items = sorted(found)[:limit]
-        return {"items": items, "count": len(items), "truncated": len(found) > limit}
+        items = _as_fits(sorted(found)[:limit])
+        return {"items": items, "count": len(items), "truncated": len(found) > len(items)}
 
     @tool(title="Page through keys", hint="R", required=True)
     async def cache_scan(
@@ -48,7 +49,7 @@ class PatternTools(MemoryBase):
         ctx: Context,
         cursor: Annotated[
             str | None,
-            Field(max_length=2000, description="next_cursor of the page before; left out: the first page."),
+            Field(max_length=4000, description="next_cursor of the page before; left out: the first page."),
         ] = None,
         match: t.Pattern = "*",
         count: Annotated[
@@ -67,6 +68,8 @@ class PatternTools(MemoryBase):
         bind = f"{self.connection.tenant_id}:{self.connection.id}:{ctx.caller.principal_id}"
         start = self._open_cursor(cursor, match, bind) if cursor else 0
         following, keys = await self.store.page(start, match, count)
+        if characters(keys) > ANSWER:  # cut by the pipeline, the rest of the page would be lost
+            following, keys = await self.store.page(start, match, FITTING)
         sealed = (
             signing.seal(CURSOR, [following, match], bind=bind, max_age=CURSOR_SECONDS) if following else None
         )
@@ -110,3 +113,11 @@ class PatternTools(MemoryBase):
                 hint=f"Go on with match={pattern!r}, or start again without a cursor.",
             )
         return int(following)
+
+
+def _as_fits(keys: list[str]) -> list[str]:
+    """The first of the keys that one answer has room for."""
+    most = len(keys)
+    while characters(keys[:most]) > ANSWER:
+        most = most * 3 // 4
+    return keys[:most]
