@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
 from typing import Any, Final
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -24,7 +23,6 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from common.limits import take
 from common.loops import run_in_loop
 from common.redis import sync_client, tenant_key
 from common.text import clean_text
@@ -47,7 +45,7 @@ LONGEST_S: Final = 240.0  # a warm-up's call
 SOFT_LIMIT_S: Final = 270
 HARD_LIMIT_S: Final = 300
 ROOM: Final = "warm"
-RUNS_NOW: Final = 10  # that a tenant's admins may ask for in a minute
+RUNS_NOW, RUNS_NOW_S = 10, 60  # that a tenant's admins may ask for
 TOO_LONG: Final = "It took too long."
 
 
@@ -134,13 +132,8 @@ def warm(tenant_id: UUID, warm_up_id: UUID, planned: datetime, message_id: str) 
 def run_now(row: WarmUp) -> Warmed:
     """Make a run at once, for a person who waits for it; the schedule stays as it is. For threads.
 
-    Raises WrongState while a run of this warm-up is under way, and after too many of the tenant's.
+    Raises WrongState while a run of this warm-up is under way.
     """
-    if wait := take(RUNS_NOW, 60, row.tenant_id.hex, "warm-up-now"):
-        raise WrongState(
-            _("At most %(most)d runs a minute can be asked for; wait %(seconds)d seconds.")
-            % {"most": RUNS_NOW, "seconds": ceil(wait)}
-        )
     key, run_id = tenant_key(row.tenant_id, ROOM, row.pk.hex), f"now-{uuid4().hex}"
     if not _leased(key, run_id):
         raise WrongState(_("A run of this warm-up is under way; how it ended will be shown here."))

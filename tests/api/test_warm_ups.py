@@ -1,6 +1,6 @@
 from common.redis import sync_client, tenant_key
 from connectors.models import WarmUp
-from connectors.warming import ROOM
+from connectors.warming import ROOM, RUNS_NOW
 from tests.api.test_api import client
 from tests.connectors.warm_tools import have_it, noted
 from tests.factories import make_connection, make_key, make_tenant
@@ -42,7 +42,7 @@ def test_warm_ups_are_made_run_changed_and_removed(tmp_path):
     assert not WarmUp.objects.for_tenant(tenant).exists()
 
 
-def test_a_warm_up_that_runs_already_is_not_run_beside(tmp_path):
+def test_a_warm_up_that_runs_already_is_not_run_beside_nor_any_too_often(tmp_path):
     tenant, api, base = at_home()
     body = {"connection": "warmed", "tool": "warmed_read", "arguments": {"folder": str(tmp_path)}}
     one = f"{base}/warm-ups/{api.post(f'{base}/warm-ups', body, format='json').json()['id']}"
@@ -50,6 +50,9 @@ def test_a_warm_up_that_runs_already_is_not_run_beside(tmp_path):
     sync_client().set(tenant_key(tenant.pk, ROOM, row.pk.hex), "another", ex=60)
     said = api.post(f"{one}/run", format="json")
     assert (said.status_code, said.json()["code"]) == (409, "wrong_state")
+    again = [api.post(f"{one}/run", format="json") for _ in range(RUNS_NOW)]
+    assert [answer.status_code for answer in again] == [409] * (RUNS_NOW - 1) + [429]
+    assert 0 < int(again[-1]["Retry-After"]) <= 61
 
 
 def test_what_is_wrong_with_a_warm_up_is_named(tmp_path):

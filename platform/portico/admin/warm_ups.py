@@ -10,10 +10,11 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from common.limits import take
 from connectors import services
 from connectors.limiting.calendar import said_moment
 from connectors.models import Connection, WarmUp
-from connectors.warming import run_now
+from connectors.warming import RUNS_NOW, RUNS_NOW_S, run_now
 from portico.admin.acting import actor_of
 from portico.admin.badges import badge
 from portico.admin.base import ServiceAdmin
@@ -151,6 +152,9 @@ class WarmUpAdmin(ServiceAdmin):
         obj: Any = self.object_or_404(request, object_id)
         if request.method != "POST" or not self.has_change_permission(request, obj):
             raise PermissionDenied
+        if wait := take(RUNS_NOW, RUNS_NOW_S, obj.tenant_id.hex, "warm-up-now"):
+            messages.error(request, f"Too many runs; try again in {int(wait) + 1} s.")
+            return HttpResponseRedirect(self.url("change", obj.pk))
         try:
             warmed = run_now(obj)
         except WrongState as error:

@@ -4,12 +4,14 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.limits import take
 from connectors import services
 from connectors.models import Connection, WarmUp
-from connectors.warming import run_now
+from connectors.warming import RUNS_NOW, RUNS_NOW_S, run_now
 from portico.api.idempotency import idempotent
 from portico.api.views import View, one, said
 from tenants.errors import InvalidValue
@@ -120,9 +122,11 @@ class WarmUpRun(WarmUpView):
     def post(self, request: Request, slug: str, pk: Any) -> Response:
         """Make a run at once, wait for it, and show how it ended; the schedule stays as it is.
 
-        At most ten a minute for a tenant, and none while this warm-up runs already (409).
+        At most ten a minute for a tenant (429), and none while this warm-up runs already (409).
         """
         row = self.warm_up(slug, pk)
+        if wait := take(RUNS_NOW, RUNS_NOW_S, row.tenant_id.hex, "warm-up-now"):
+            raise Throttled(wait)
         run_now(row)
         row.refresh_from_db()
         return Response(WarmUpSerializer(row).data)
