@@ -8,6 +8,7 @@ from pydantic import Field
 
 from connectors.base import Context, tool
 from connectors.errors import InvalidInput
+from connectors.providers.salesforce.base import record_id
 from connectors.providers.salesforce.object_queries import PEOPLE_PREFIXES
 from connectors.providers.salesforce.queries import day
 from connectors.providers.salesforce.types import Day, Deleted, Made, OptionalId, RecordId
@@ -36,7 +37,13 @@ class ActivityTools(WriteTools):
         status: Annotated[str, Field(max_length=80, description="Completed logs what is done")] = "",
     ) -> Made:
         """Log a task, or put an event into the calendar (09:00 of its day, one hour)."""
-        if related_to and related_to.startswith(PEOPLE_PREFIXES):
+        related_to, who_id = (record_id(id) if id else "" for id in (related_to, who_id))
+        if related_to.startswith(PEOPLE_PREFIXES):
+            if who_id and who_id[:15] != related_to[:15]:
+                raise InvalidInput(
+                    "An activity is with one person: who_id and related_to name two.", code="two_people",
+                    hint="related_to is what it is about: an account, a deal, a case.",
+                )  # fmt: skip
             who_id, related_to = who_id or related_to, ""
         data: dict[str, Any] = {
             "Subject": subject,
@@ -54,6 +61,12 @@ class ActivityTools(WriteTools):
         if not due_date:
             raise InvalidInput(
                 "An event needs its day.", code="REQUIRED_FIELD_MISSING", hint="Give due_date."
+            )
+        if status:
+            raise InvalidInput(
+                "An event has no status.",
+                code="INVALID_FIELD",
+                hint="Leave it out, or log a task (kind='task').",
             )
         data |= {"StartDateTime": self._morning(day(due_date)), "DurationInMinutes": 60}
         return await self._create(ctx, "Event", _given(data))

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from connectors.base import Connector
 from connectors.calling import Context
-from connectors.errors import ConnectorError, InvalidInput
+from connectors.errors import Conflict, ConnectorError, InvalidInput
 from connectors.providers.salesforce import credentials
 from connectors.providers.salesforce.allowed import Allowed, Kept, Links, links_of
 from connectors.providers.salesforce.auth import Pasted, Session, Sessions, SignedIn
-from connectors.providers.salesforce.faults import Said, is_before_commit
+from connectors.providers.salesforce.faults import Said, is_before_commit, unknown
 from connectors.upstream.answers import Answer
 from connectors.upstream.client import Request, client_of
 from connectors.upstream.retry import Kind
@@ -85,7 +85,7 @@ class SalesforceBase(Connector):
         key = (self.connection.id, self.connection.version, ctx.identity, object.lower())
         found = _kept.get(key)
         if found is None:
-            described, _ = await self._get(ctx, f"sobjects/{part(object)}/describe")
+            described, _ = await self._get(ctx, f"sobjects/{part(object)}/describe", advise=unknown(object))
             found = links_of(described)
             _kept.put(key, found)
         return found
@@ -132,6 +132,16 @@ class SalesforceBase(Connector):
                 await self.allowed.demand_path(object, path, lambda name: self._links(ctx, name))
 
 
+def several_records(answer: Answer) -> Conflict:
+    """The error of an external id that is not one record's alone (HTTP 300)."""
+    found = answer.json()
+    ids = [str(url).rpartition("/")[2] for url in found][:20] if isinstance(found, list) else []
+    return Conflict(
+        "Several records have this value.", code="several_records", details={"ids": ids},
+        hint="Read one of them with salesforce_get_record, and go on with its id.",
+    )  # fmt: skip
+
+
 def part(text: str) -> str:
     """A value as one part of a path."""
     return quote(text, safe="")
@@ -141,6 +151,8 @@ def record_id(text: str) -> str:
     """A record's id. Raises InvalidInput for anything else."""
     if not _ID.fullmatch(text):
         raise InvalidInput(
-            f"{text[:40]!r} is no id of Salesforce.", code="MALFORMED_ID", hint="It has 15 or 18 characters."
+            f"{text[:40]!r} is no id of Salesforce.",
+            code="MALFORMED_ID",
+            hint="It has 15 or 18 characters; salesforce_search finds records by their names.",
         )
     return text

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from connectors.base import Context, tool
 from connectors.errors import ConnectorError, InvalidInput
 from connectors.providers.salesforce.base import record_id
-from connectors.providers.salesforce.faults import error_for, said_of
+from connectors.providers.salesforce.faults import error_for, said_of, unknown
 from connectors.providers.salesforce.types import ID, MAX_BULK, ObjectName, Values
 from connectors.providers.salesforce.write_tools import CHANGED, WriteTools, look_for
 from connectors.upstream.client import Request
@@ -47,8 +47,8 @@ class BulkTools(WriteTools):
     ) -> Done:
         """Create up to 200 records of an object."""
         rows = []
-        for values in records:
-            await self._demand_values(ctx, sobject_type, values)
+        for place, values in enumerate(records):
+            await self._demand_row(ctx, sobject_type, place, values)
             rows.append({"attributes": {"type": sobject_type}, **values})
         look = f"Check with {look_for('Id, CreatedDate', sobject_type)} before trying again."
         request = Request(
@@ -66,14 +66,14 @@ class BulkTools(WriteTools):
     ) -> Done:
         """Change up to 200 records of an object."""
         rows = []
-        for values in records:
+        for place, values in enumerate(records):
             ids = [str(value) for name, value in values.items() if name.lower() == "id"]
             if len(ids) != 1 or len(values) < 2:
                 raise InvalidInput(
-                    "Each record has its Id and the fields to change.", code="MISSING_ARGUMENT"
+                    f"Record {place} (from 0) lacks its Id, or a field to change.", code="MISSING_ARGUMENT"
                 )
             rest = {name: value for name, value in values.items() if name.lower() != "id"}
-            await self._demand_values(ctx, sobject_type, rest)
+            await self._demand_row(ctx, sobject_type, place, rest)
             rows.append({"attributes": {"type": sobject_type}, "id": record_id(ids[0]), **rest})
         await self._demand_own(ctx, sobject_type, [row["id"] for row in rows])
         request = Request("PATCH", _PATH, Kind.REPEATABLE, json={"allOrNone": all_or_none, "records": rows})
@@ -95,14 +95,34 @@ class BulkTools(WriteTools):
             all_or_none=all_or_none,
         )
 
+    async def _demand_row(self, ctx: Context, object: str, place: int, values: dict[str, Any]) -> None:
+        try:
+            await self._demand_values(ctx, object, values)
+        except InvalidInput as error:
+            error.message = f"Record {place} (from 0): {error.message}"
+            raise
+
     async def _done(self, ctx: Context, object: str, request: Request, *, all_or_none: bool) -> Done:
-        answer, _ = await self._send(ctx, request)
+        answer, _ = await self._send(ctx, request, advise=unknown(object))
         rows = answer.json()
+        if (
+            request.method == "DELETE" and answer.attempts > 1
+        ):  # the first, whose answer was lost, has done it
+            ids = str((request.params or {})["ids"]).split(",")
+            rows = [
+                {"id": id, "success": True} if _is_gone(row) else row
+                for id, row in zip(ids, rows, strict=True)
+            ]
         results = [_result(row) for row in rows]
         failed = sum(not one["success"] for one in results)
         if failed and all_or_none:
             raise _undone(rows)
         return {"object": object, "done": len(results) - failed, "failed": failed, "results": results}
+
+
+def _is_gone(row: dict[str, Any]) -> bool:
+    errors = row.get("errors") or ()
+    return bool(errors) and all(error.get("statusCode") == "ENTITY_IS_DELETED" for error in errors)
 
 
 def _result(row: dict[str, Any]) -> OneDone:

@@ -44,7 +44,9 @@ _CODES: Final[dict[str, tuple[type[ConnectorError], str]]] = {
     "JSON_PARSER_ERROR": (InvalidInput, "A value's type does not fit its field."),
     "MALFORMED_ID": (InvalidInput, "An id has 15 or 18 characters, and belongs to the object named."),
     "EXCEEDED_ID_LIMIT": (InvalidInput, "Name fewer records."),
-    "NOT_FOUND": (NotFound, "Look the record up with salesforce_query or salesforce_search."),
+    "NOT_FOUND": (
+        NotFound, "salesforce_query and salesforce_search find records, salesforce_list_objects lists the objects.",
+    ),
     "INVALID_CROSS_REFERENCE_KEY": (NotFound, "An id that is named does not exist, or may not be seen."),
     "ENTITY_IS_DELETED": (NotFound, "It is in the recycle bin: salesforce_query(include_deleted=true) finds it."),
     "INSUFFICIENT_ACCESS": (NotPermitted, "The user of the connection lacks the right; an admin of the org gives it."),
@@ -87,6 +89,31 @@ def is_before_commit(answer: Answer) -> bool:
 
 def _is_concurrent(fault: dict[str, Any]) -> bool:
     return "concurrent" in str(fault.get("message", "")).lower()
+
+
+# How ids of objects that every org has begin; those of custom ones begin with a letter.
+_PREFIXES: Final = {
+    "001": "Account", "003": "Contact", "005": "User", "006": "Opportunity", "00Q": "Lead", "00T": "Task",
+    "00U": "Event", "500": "Case", "701": "Campaign", "800": "Contract",
+}  # fmt: skip
+
+
+def unknown(object: str, id: str = "") -> Callable[[str], str]:
+    """What helps where Salesforce does not know an object, or an id or external id of it."""
+
+    def advise(said: str) -> str:
+        if "NOT_FOUND" not in said:
+            return ""
+        if "external ID field" in said:
+            return f"salesforce_get_record_fields(sobject_type='{object}') marks the fields that are external ids."
+        custom = "" if "__" in object else f"; a custom one is {object}__c"
+        objects = f"salesforce_list_objects(search='{object}') finds the API name of an object{custom}."
+        kind = _PREFIXES.get(id[:3], object)
+        if kind.lower() != object.lower():
+            return f"{id} is the id of a record of {kind}."
+        return f"salesforce_search finds records. {objects}" if id else objects
+
+    return advise
 
 
 class Said:

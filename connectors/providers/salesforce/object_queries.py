@@ -11,10 +11,12 @@ from connectors.errors import NotPermitted
 from connectors.kit.cursors import next_cursor, page_of, position_of
 from connectors.kit.tidy import untrusted
 from connectors.providers.salesforce import trim
+from connectors.providers.salesforce.base import record_id
 from connectors.providers.salesforce.paging import PagedBase, ended, with_note
-from connectors.providers.salesforce.queries import containing, day, names, ordered, query_of, quoted
+from connectors.providers.salesforce.queries import containing, day, names, once, ordered, query_of, quoted
 from connectors.providers.salesforce.soql import condition
 from connectors.providers.salesforce.types import (
+    ID,
     MAX_OFFSET,
     ActivityKind,
     Day,
@@ -46,6 +48,7 @@ EVENT = (
     "Owner.Name",
 )  # fmt: skip
 PEOPLE_PREFIXES = ("003", "00Q")  # ids of contacts and leads: what Who refers to
+OWNER_PREFIXES = ("005", "00G")  # of users and queues
 
 NameContains = Annotated[str, Field(max_length=200)]
 
@@ -73,8 +76,10 @@ class ObjectQueries(PagedBase):
         """Contacts: people at accounts."""
         return await self._listed(
             ctx, "salesforce_query_contacts", "Contact", fields, CONTACT,
-            [_contains("Name", name_contains), _is("AccountId", account_id), _is("Email", email), _own(where_clause)],
-            order_by, limit, cursor,
+            [
+                _contains("Name", name_contains), _is("AccountId", _id(account_id)), _is("Email", email),
+                _own(where_clause),
+            ], order_by, limit, cursor,
         )  # fmt: skip
 
     @tool(title="Query opportunities", hint="R", open_world=True, required=True, cache="S")
@@ -134,10 +139,15 @@ class ObjectQueries(PagedBase):
         link = "WhoId" if related_to and related_to.startswith(PEOPLE_PREFIXES) else "WhatId"
         own = ""
         if owner:
-            own = _is("OwnerId" if owner.isalnum() and owner.startswith("005") else "Owner.Name", owner)
-        conditions = [part for part in (_is(link, related_to), own, _own(where_clause)) if part]
+            own = _is(
+                "OwnerId" if re.fullmatch(ID, owner) and owner.startswith(OWNER_PREFIXES) else "Owner.Name",
+                owner,
+            )
+        conditions = [part for part in (_is(link, _id(related_to)), own, _own(where_clause)) if part]
         kinds = ["Task", "Event"] if kind == "both" else [kind.title()]
-        own_fields = ["Id", "ActivityDate", *names(fields)] if fields else []
+        if len(kinds) == 2 and any(map(self.allowed.has, kinds)):
+            kinds = [name for name in kinds if self.allowed.has(name)]
+        own_fields = once(["Id", "ActivityDate", *names(fields)]) if fields else []
         key = {"kind": kind, "where": conditions, "fields": own_fields}
         offsets = position_of(ctx, "salesforce_query_activities", key, cursor) or [0] * len(kinds)
         found: list[tuple[str, int, dict[str, Any]]] = []
@@ -145,7 +155,7 @@ class ObjectQueries(PagedBase):
         for place, name in enumerate(kinds):
             self.allowed.demand(name)
             usual = TASK if name == "Task" else EVENT
-            wanted = list(dict.fromkeys(own_fields)) or await self._shown(ctx, name, usual)
+            wanted = own_fields or await self._shown(ctx, name, usual)
             query = query_of(
                 name, wanted, conditions, order_by="ActivityDate DESC NULLS LAST, Id", limit=limit + 1,
                 offset=offsets[place],
@@ -173,7 +183,7 @@ class ObjectQueries(PagedBase):
         conditions: Sequence[str], order_by: str, limit: int, cursor: str,
     ) -> ToolResult:  # fmt: skip
         self.allowed.demand(object)
-        own = list(dict.fromkeys(["Id", *names(fields)]))
+        own = once(["Id", *names(fields)])
         wanted = own if fields else await self._shown(ctx, object, usual)
         page, query = await self._page(
             ctx, tool, object, wanted, [part for part in conditions if part],
@@ -198,11 +208,15 @@ class ObjectQueries(PagedBase):
 
 def _settled(order: str) -> str:
     """An order that leaves no two records alike: pages by offset would show some twice and others never."""
-    return order if re.search(r"(?i)\bId\b", order) else f"{order}, Id"
+    return order if re.search(r"(?i)(?:^|,)\s*Id\b(?!\.)", order) else f"{order}, Id"
 
 
 def _is(field: str, value: str) -> str:
     return f"{field} = {quoted(value)}" if value else ""
+
+
+def _id(text: str) -> str:
+    return record_id(text) if text else ""
 
 
 def _contains(field: str, value: str) -> str:

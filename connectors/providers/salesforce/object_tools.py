@@ -13,7 +13,10 @@ from connectors.providers.salesforce import trim
 from connectors.providers.salesforce.base import SalesforceBase, part
 from connectors.providers.salesforce.base import record_id as id_of
 from connectors.providers.salesforce.credentials import SOAP_ENDS
+from connectors.providers.salesforce.faults import unknown
 from connectors.providers.salesforce.types import Next, ObjectName, OptionalId
+from connectors.upstream.client import Request
+from connectors.upstream.retry import Kind
 
 MAX_PICKLIST = 50
 SCHEMA = ("sf:schema",)  # what records' changes do not end
@@ -70,11 +73,15 @@ class ObjectTools(SalesforceBase):
     ) -> dict[str, Any]:
         """An object's fields: API names, types, which are required, picklist values, relationships."""
         self.allowed.demand(sobject_type)
-        found, instance = await self._get(ctx, f"sobjects/{part(sobject_type)}/describe")
-        values: dict[str, Any] = {}
+        path = f"sobjects/{part(sobject_type)}"
         if record_id:
             await self._demand_one(ctx, sobject_type, id_of(record_id))
-            row, instance = await self._get(ctx, f"sobjects/{part(sobject_type)}/{part(id_of(record_id))}")
+        found, instance = await self._get(ctx, f"{path}/describe", advise=unknown(sobject_type))
+        values: dict[str, Any] = {}
+        if record_id:
+            row, instance = await self._get(
+                ctx, f"{path}/{part(record_id)}", advise=unknown(sobject_type, record_id)
+            )
             values = trim.linked(row, instance)
         fields = [
             _field(field, values.get(field["name"]), picklists=include_picklists)
@@ -128,16 +135,26 @@ class ObjectTools(SalesforceBase):
         credential = await ctx.credential()
         method = str(credential.get("method", ""))
         who, instance = await self._who(ctx)
-        limits, _ = await self._get(ctx, "limits")
-        requests = limits.get("DailyApiRequests") or {}
+        requests = await self._requests_left(ctx)
         soap = method == "password" and not credential.get("client_id")
         return small(
             **who, url=instance, method=method, api_version=self.settings.api_version,
             objects=self.allowed.names(),
-            requests=small(limit=requests.get("Max"), remaining=requests.get("Remaining")),
+            requests=requests,
             session_ends="when Salesforce says so" + (" (about two hours)" if method == "access_token" else ""),
             login_ends=SOAP_ENDS if soap else None,
         )  # fmt: skip
+
+    async def _requests_left(self, ctx: Context) -> dict[str, Any]:
+        """What is left of the org's requests; by what each answer says where the user may not see the limits."""
+        try:
+            limits, _ = await self._get(ctx, "limits")
+        except (NotPermitted, NotFound):
+            answer, _ = await self._send(ctx, Request("GET", "", Kind.READ))
+            left = answer.quota
+            return small(limit=left.limit, remaining=left.remaining) if left else {}
+        requests = limits.get("DailyApiRequests") or {}
+        return small(limit=requests.get("Max"), remaining=requests.get("Remaining"))
 
     async def _who(self, ctx: Context) -> tuple[dict[str, Any], str]:
         """The user of the session; where the app's scopes hide it, by the ids that the API's root tells."""

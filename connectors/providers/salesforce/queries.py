@@ -53,12 +53,18 @@ def names(fields: Iterable[str], *, dotted: bool = True) -> list[str]:
     for field in found:
         if not re.fullmatch(PATH if dotted else NAME, field):
             star = "Name the fields; " if "*" in field else ""
+            path = " A parent's field comes with salesforce_query." if re.fullmatch(PATH, field) else ""
             raise InvalidInput(
                 f"{field[:80]!r} is no field's name here.",
                 code="INVALID_FIELD",
-                hint=f"{star}salesforce_get_record_fields lists them.",
+                hint=f"{star}salesforce_get_record_fields lists them.{path}",
             )
     return found
+
+
+def once(fields: Iterable[str]) -> list[str]:
+    """The fields, each once: to Salesforce ``id`` and ``Id`` are one, which it refuses to read twice."""
+    return list({field.lower(): field for field in reversed(list(fields))}.values())[::-1]
 
 
 def day(text: str) -> str:
@@ -81,6 +87,17 @@ def ordered(order_by: str, *, aggregates: bool = False) -> str:
             hint="Such as: Name ASC, CreatedDate DESC",
         )
     return ", ".join(parts)
+
+
+def ordered_totals(order_by: str, aggregates: Iterable[str]) -> str:
+    """:func:`ordered` for totals; the name that a total was given, by which SOQL cannot order, is its total again."""
+    named = {
+        match[2].lower(): match[1]
+        for one in aggregates
+        if (match := re.fullmatch(r"(.+\))\s+(\w+)", one.strip()))
+    }
+    parts = (part.strip().partition(" ") for part in ordered(order_by, aggregates=True).split(","))
+    return ", ".join(f"{named.get(name.lower(), name)}{gap}{rest}" for name, gap, rest in parts)
 
 
 def aggregate(text: str) -> str:
@@ -130,6 +147,14 @@ def demand_query(query: str) -> str:
             hint="Change records with salesforce_create_record, salesforce_update_record, salesforce_upsert_record "
             "or salesforce_delete_record.",
         )
+    if not re.match(r"SELECT\b", query, re.IGNORECASE):
+        raise InvalidInput(
+            "A query begins with SELECT.",
+            code="MALFORMED_QUERY",
+            hint="salesforce_search takes words, or FIND as sosl."
+            if query[:4].upper() == "FIND"
+            else "Such as: SELECT Id, Name FROM Account. salesforce_list_objects lists the objects.",
+        )
     if _STAR.search(_TEXTS.sub("''", query)):
         raise InvalidInput(
             "SOQL has no SELECT *.",
@@ -139,6 +164,26 @@ def demand_query(query: str) -> str:
         )
     demand_reading(query)
     return query
+
+
+_SAID: Final = (
+    (
+        "understand relationship",
+        "Relationships have names of their own: children's are mostly plural (SELECT Id FROM Contacts), custom ones "
+        "end with __r. salesforce_get_record_fields lists them.",
+    ),
+    ("must be grouped or aggregated", "GROUP BY all fields that stand beside totals."),
+    ("duplicate field selected", "Name each field once."),
+    (
+        "can not be filtered",
+        "Long texts have no place in a condition: salesforce_search finds words in them.",
+    ),
+    (
+        "queryMore",
+        "Totals come at once or not at all: narrow them down with WHERE or HAVING, or add LIMIT 2000.",
+    ),
+    ("must be of type dateTime", "It takes a moment: 2030-01-31T00:00:00Z, TODAY, LAST_N_DAYS:30."),
+)
 
 
 def advice(query: str, said: str = "") -> str:
@@ -154,10 +199,22 @@ def advice(query: str, said: str = "") -> str:
         (r"\b(BETWEEN|CASE\s+WHEN|UNION)\b", "SOQL has no BETWEEN, CASE or UNION: use >= and <=, or two queries."),
         (r"\bNOT\s+LIKE\b", "Write (NOT Name LIKE 'A%')."),
         (r"\b(NOW|GETDATE|CURRENT_DATE|DATEADD)\s*\(", "Dates are TODAY, LAST_N_DAYS:30, 2030-01-31."),
-        (r"\bAS\s+''", "Names after AS stand without quotes."),
+        (r"--|/\*", "SOQL has no comments: leave them out."),
+        (r";", "One query at a time, and no semicolon."),
+        (r"`|\[", "Names stand without quotes and brackets."),
+        (r"\bSELECT\s+TOP\b", "SOQL has no TOP: LIMIT 10 stands at the end."),
+        (r"\bLIMIT\s+[0-9]+\s*,", "Write LIMIT 10 OFFSET 5."),
+        (r"\bILIKE\b", "SOQL has no ILIKE: LIKE takes no notice of case."),
+        (r"\bFIELDS\(\s*(ALL|CUSTOM)\s*\)(?!.*\bLIMIT\s)", "FIELDS(ALL) needs a LIMIT of at most 200."),
+        (r"\bAS\b", "SOQL has no AS: only totals have other names, such as COUNT(Id) n."),
     )  # fmt: skip
     for pattern, hint in checks:
-        if re.search(pattern, bare, re.IGNORECASE):
+        if re.search(pattern, bare, re.IGNORECASE | re.DOTALL):
+            return hint
+    if "'" in bare.replace("''", ""):
+        return "A quote inside of a text is \\': Name = 'O\\'Hara'."
+    for part, hint in _SAID:
+        if part in said:
             return hint
     if re.search(r"'[0-9]{4}-[0-9]{2}-[0-9]{2}(T[^']*)?'", query) and "date" in said.lower():
         return "Dates stand without quotes: CloseDate > 2030-01-31."

@@ -19,7 +19,8 @@ from connectors.providers.salesforce.queries import (
     demand_query,
     names,
     nothing_found,
-    ordered,
+    once,
+    ordered_totals,
     query_of,
 )
 from connectors.providers.salesforce.soql import condition, counts, selected
@@ -146,9 +147,7 @@ class QueryTools(PagedBase):
             raise InvalidInput("Search for words of two characters or more.", code="MALFORMED_SEARCH")
         sobjects = []
         for one in objects:
-            fields = list(
-                dict.fromkeys(["Id", *(names(one.fields) or NAMED.get(one.name.lower(), ("Name",)))])
-            )
+            fields = once(["Id", *(names(one.fields) or NAMED.get(one.name.lower(), ("Name",)))])
             await self._demand_paths(ctx, one.name, fields)
             asked: dict[str, Any] = {"name": one.name, "fields": fields, "limit": min(one.limit, limit) + 1}
             if one.where:
@@ -183,13 +182,13 @@ class QueryTools(PagedBase):
     ) -> ToolResult:
         """Totals over an object's records, by group where asked."""
         groups = names(group_by)
-        if groups and any(one.strip().upper() == "COUNT()" for one in aggregates):
-            raise InvalidInput("COUNT() takes no groups.", code="bad_aggregate", hint="Write COUNT(Id) n.")
+        if (groups or len(aggregates) > 1) and any(one.strip().upper() == "COUNT()" for one in aggregates):
+            raise InvalidInput("COUNT() stands alone.", code="bad_aggregate", hint="Write COUNT(Id) n.")
         fields = [*groups, *(aggregate(one) for one in aggregates)]
         alone = [field.upper() for field in fields] == ["COUNT()"]
         query = query_of(
             object, fields, [condition(where)] if where else [], group_by=groups, having=having,
-            order_by=ordered(order_by, aggregates=True) if order_by else "", limit=limit + 1 if groups else 0,
+            order_by=ordered_totals(order_by, aggregates) if order_by else "", limit=limit + 1 if groups else 0,
         )  # fmt: skip
         await self._demand_query(ctx, query)
         found, _ = await self._get(ctx, "query", {"q": query}, advise=lambda said: advice(query, said))

@@ -1,18 +1,20 @@
 """Single records, what hangs on them, and what was looked at lately."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
-from connectors.errors import Conflict
+from connectors.errors import InvalidInput
 from connectors.kit.cursors import page_of
 from connectors.kit.tidy import untrusted
 from connectors.providers.salesforce import trim
-from connectors.providers.salesforce.base import part
+from connectors.providers.salesforce.base import part, several_records
+from connectors.providers.salesforce.faults import unknown
 from connectors.providers.salesforce.paging import PagedBase
-from connectors.providers.salesforce.queries import names
+from connectors.providers.salesforce.queries import names, once
 from connectors.providers.salesforce.types import NAME, Few, FieldName, Names, Next, ObjectName, RecordId
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
@@ -29,7 +31,8 @@ class RecordTools(PagedBase):
     ) -> ToolResult:
         """A record of any object by its id."""
         await self._demand_one(ctx, sobject_type, record_id)
-        return await self._record(ctx, f"sobjects/{part(sobject_type)}/{part(record_id)}", fields)
+        path = f"sobjects/{part(sobject_type)}/{part(record_id)}"
+        return await self._record(ctx, path, fields, unknown(sobject_type, record_id))
 
     @tool(title="Get a record by external id", hint="R", open_world=True, cache="S", default_on=False)
     async def salesforce_get_record_by_external_id(
@@ -38,19 +41,18 @@ class RecordTools(PagedBase):
     ) -> ToolResult:  # fmt: skip
         """A record by the value of a field that is marked as external id."""
         await self._demand_key(ctx, sobject_type, field)
-        return await self._record(ctx, f"sobjects/{part(sobject_type)}/{part(field)}/{part(value)}", fields)
+        path = f"sobjects/{part(sobject_type)}/{part(field)}/{part(value)}"
+        return await self._record(ctx, path, fields, unknown(sobject_type))
 
-    async def _record(self, ctx: Context, path: str, fields: Sequence[str]) -> ToolResult:
-        params = {"fields": ",".join(dict.fromkeys(["Id", *names(fields, dotted=False)]))} if fields else None
+    async def _record(
+        self, ctx: Context, path: str, fields: Sequence[str], advise: Callable[[str], str]
+    ) -> ToolResult:
+        params = {"fields": ",".join(once(["Id", *names(fields, dotted=False)]))} if fields else None
         request = Request("GET", path, Kind.READ, params=params, accept=frozenset({300}))
-        answer, instance = await self._send(ctx, request)
-        found = answer.json()
+        answer, instance = await self._send(ctx, request, advise=advise)
         if answer.status == 300:
-            ids = [str(url).rpartition("/")[2] for url in found][:20] if isinstance(found, list) else []
-            raise Conflict(
-                "Several records have this value.", code="several_records", details={"ids": ids},
-                hint="Read one of them with salesforce_get_record.",
-            )  # fmt: skip
+            raise several_records(answer)
+        found = answer.json()
         made = trim.linked(found, instance, text_limit=20_000) if fields else trim.whole(found, instance)
         return untrusted(made)
 
@@ -64,11 +66,12 @@ class RecordTools(PagedBase):
         await self._demand_one(ctx, sobject_type, record_id)
         await self._demand_relationship(ctx, sobject_type, relationship)
         path = f"sobjects/{part(sobject_type)}/{part(record_id)}/{part(relationship)}"
-        wanted = {"fields": ",".join(dict.fromkeys(["Id", *names(fields, dotted=False)]))} if fields else {}
+        wanted = {"fields": ",".join(once(["Id", *names(fields, dotted=False)]))} if fields else {}
         page = await self._batched(
             ctx, "salesforce_get_related_records", {"path": path, **wanted}, (path, wanted), limit=limit,
             cursor=cursor,
-            advise=lambda _: f"salesforce_get_record_fields(sobject_type='{sobject_type}') lists its relationships.",
+            advise=lambda _: f"salesforce_get_record_fields(sobject_type='{sobject_type}') lists its relationships; "
+            "one to a parent that is not set leads nowhere.",
         )  # fmt: skip
         return untrusted(page)
 
@@ -89,9 +92,15 @@ class RecordTools(PagedBase):
     ) -> ToolResult:
         """What the connection's user looked at lately."""
         if sobject_type:
+            if not re.fullmatch(NAME, sobject_type):
+                raise InvalidInput(
+                    f"{sobject_type!r} is no object's name.", code="INVALID_TYPE",
+                    hint="salesforce_list_objects lists their API names.",
+                )  # fmt: skip
             self.allowed.demand(sobject_type)
-            [name] = names([sobject_type], dotted=False)
-            found, instance = await self._get(ctx, f"sobjects/{part(name)}")
+            found, instance = await self._get(
+                ctx, f"sobjects/{part(sobject_type)}", advise=unknown(sobject_type)
+            )
             rows: list[dict[str, Any]] = list(found.get("recentItems") or ())
         else:
             rows, instance = await self._get(ctx, "recent", {"limit": 200 if self.allowed else limit})

@@ -1,6 +1,7 @@
 """Records made, changed, upserted and deleted, one at a time."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Annotated, Any
@@ -9,7 +10,8 @@ from pydantic import Field
 
 from connectors.base import Context, tool
 from connectors.errors import InvalidInput
-from connectors.providers.salesforce.base import SalesforceBase, part
+from connectors.providers.salesforce.base import SalesforceBase, part, several_records
+from connectors.providers.salesforce.faults import unknown
 from connectors.providers.salesforce.queries import query_of
 from connectors.providers.salesforce.types import (
     NAME,
@@ -58,7 +60,7 @@ class WriteTools(SalesforceBase):
             "POST", f"sobjects/{part(object)}", Kind.ONCE, json=data, headers=headers,
             look_first=f"Check with {look_for('Id, CreatedDate', object)} before trying again.",
         )  # fmt: skip
-        answer, instance = await self._send(ctx, request)
+        answer, instance = await self._send(ctx, request, advise=unknown(object))
         id = str(answer.json()["id"])
         return {"id": id, "object": object, "url": f"{instance}/{id}"}
 
@@ -76,11 +78,13 @@ class WriteTools(SalesforceBase):
         """Change fields of a record; null empties one."""
         await self._demand_one(ctx, sobject_type, record_id)
         await self._demand_values(ctx, sobject_type, data)
-        headers = {"if-unmodified-since": _moment(if_unmodified_since)} if if_unmodified_since else None
         path = f"sobjects/{part(sobject_type)}/{part(record_id)}"
-        _, instance = await self._send(
-            ctx, Request("PATCH", path, Kind.REPEATABLE, json=data, headers=headers)
-        )
+        request = Request("PATCH", path, Kind.REPEATABLE, json=data)
+        if if_unmodified_since:  # sent again after a lost answer, it would meet its own change
+            look = f"Read it with salesforce_get_record(sobject_type='{sobject_type}', record_id='{record_id}') first."
+            headers = {"if-unmodified-since": _moment(if_unmodified_since)}
+            request = replace(request, kind=Kind.ONCE, headers=headers, look_first=look)
+        _, instance = await self._send(ctx, request, advise=unknown(sobject_type, record_id))
         return {"id": record_id, "object": sobject_type, "url": f"{instance}/{record_id}"}
 
     @tool(title="Upsert a record", hint="I", open_world=True, toolset="write", default_on=False, tags=CHANGED)
@@ -102,8 +106,11 @@ class WriteTools(SalesforceBase):
             )
         path = f"sobjects/{part(sobject_type)}/{part(external_id_field)}/{part(external_id)}"
         params = {"updateOnly": "true"} if update_only else None
-        request = Request("PATCH", path, Kind.REPEATABLE, params=params, json=data)
-        answer, instance = await self._send(ctx, request)
+        accept = frozenset({300})
+        request = Request("PATCH", path, Kind.REPEATABLE, params=params, json=data, accept=accept)
+        answer, instance = await self._send(ctx, request, advise=unknown(sobject_type))
+        if answer.status == 300:
+            raise several_records(answer)
         said = answer.json() if answer.body else {}
         id = str(said.get("id", ""))
         if not id:  # older versions answer 204 to a change
@@ -123,7 +130,8 @@ class WriteTools(SalesforceBase):
 
     async def _delete(self, ctx: Context, object: str, id: str) -> Deleted:
         await self._demand_one(ctx, object, id)
-        await self._send(ctx, Request("DELETE", f"sobjects/{part(object)}/{part(id)}", Kind.REPEATABLE))
+        request = Request("DELETE", f"sobjects/{part(object)}/{part(id)}", Kind.REPEATABLE)
+        await self._send(ctx, request, advise=unknown(object, id))
         return {"id": id, "object": object, "deleted": True}
 
     async def _demand_values(self, ctx: Context, object: str, data: dict[str, Any]) -> None:

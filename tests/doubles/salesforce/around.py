@@ -144,7 +144,9 @@ class Salesforce(Automation):
 
     def _by_id(self, id: str) -> tuple[str, dict[str, Any]]:
         for kind, prefix in PREFIXES.items():
-            if id.startswith(prefix) and id in self.rows[kind] and not self.rows[kind][id]["IsDeleted"]:
+            if id.startswith(prefix) and id in self.rows[kind]:
+                if self.rows[kind][id]["IsDeleted"]:
+                    raise refuse(404, "ENTITY_IS_DELETED", "entity is deleted")
                 return kind, self.rows[kind][id]
         raise refuse(404, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
 

@@ -194,6 +194,10 @@ class Org(SignIn):
             raise refuse(400, error.code, str(error)) from error
         own = [field for field in query.fields if not field.startswith("@")]
         checked = [] if query.count else [*own, *(name for name, _ in query.order)]
+        if twice := {
+            name.lower() for name in checked if [one.lower() for one in own].count(name.lower()) > 1
+        }:
+            raise refuse(400, "MALFORMED_QUERY", f"duplicate field selected: {min(twice)}")
         for field in (soql.argument(one) for one in [*checked, *query.groups]):
             if field:
                 self._known(kind, field)

@@ -119,6 +119,9 @@ class Records(Org):
             for row in self.rows[kind].values()
             if row.get(field) == request.parameters["value"] and not row["IsDeleted"]
         ]
+        if len(known) > 1:
+            base = f"/services/data/{request.parameters['version']}/sobjects/{kind}"
+            return Answer(300, [f"{base}/{row['Id']}" for row in known])
         if not known and request.one("updateOnly") == "true":
             raise refuse(404, "NOT_FOUND", "The requested resource does not exist")
         values = self._checked(kind, request.json, whole=not known)
