@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -24,6 +24,9 @@ _LISTS = ("labels", "components", "fixVersions", "versions")
 _POINTS = ("jsw-story-points", "gh-story-points")
 _TEXTS = ("textarea",)
 _CUSTOM = re.compile(r"^customfield_\d+$")
+
+
+Known = Callable[[], Awaitable[Collection[str]]]
 
 
 class JiraBase(JiraRequests):
@@ -82,16 +85,33 @@ class JiraBase(JiraRequests):
             hint=f"Did you mean {', '.join(near)}?" if near else "jira_get_create_metadata lists fields.",
         )
 
-    async def points_field(self, ctx: Context) -> str:
-        """The id of the field of story points. Raises InvalidInput where the site has none."""
-        known = await self.fields_known(ctx)
-        for row in known:
+    async def points_fields(self, ctx: Context) -> list[str]:
+        """The ids of the fields of story points. Raises InvalidInput where the site has none.
+
+        Most sites of Cloud have two: one of projects that their team manages, one of the others.
+        """
+        by_kind: list[str] = []
+        by_name: list[str] = []
+        for row in await self.fields_known(ctx):
             if str((row.get("schema") or {}).get("custom", "")).endswith(_POINTS):
-                return str(row["id"])
-        for row in known:
-            if str(row.get("name", "")).lower() in ("story points", "story point estimate"):
-                return str(row["id"])
+                by_kind.append(str(row["id"]))
+            elif str(row.get("name", "")).lower() in ("story points", "story point estimate"):
+                by_name.append(str(row["id"]))
+        if found := by_kind + by_name:
+            return found
         raise InvalidInput("This Jira has no field for story points.", hint="Leave story_points out.")
+
+    async def _points_field(self, ctx: Context, known: Known | None) -> str:
+        """The one field of story points that an issue has; the first where that cannot be told."""
+        found = await self.points_fields(ctx)
+        own = await known() if known is not None and len(found) > 1 else ()
+        return next((id for id in found if id in own), found[0])
+
+    async def editable(self, ctx: Context, key: str) -> Collection[str]:
+        """The ids of the fields that can be set of an issue."""
+        with hinting(not_found=NO_ISSUE):
+            told = await self.read(ctx, issue_path(key, "/editmeta"))
+        return set(told.get("fields") or {})
 
     async def account_id(self, ctx: Context, who: str) -> str | None:
         """An account's id from an id, an e-mail address, "me" or "none"."""
@@ -129,13 +149,20 @@ class JiraBase(JiraRequests):
         return made
 
     async def values_for(
-        self, ctx: Context, fields: Mapping[str, Any], format: Format = "markdown"
+        self,
+        ctx: Context,
+        fields: Mapping[str, Any],
+        format: Format = "markdown",
+        known: Known | None = None,
     ) -> dict[str, Any]:
-        """Fields in plain words as Jira takes them: texts of this format, names, people, keys."""
+        """Fields in plain words as Jira takes them: texts of this format, names, people, keys.
+
+        ``known`` asks which fields the issue has, where it matters.
+        """
         made: dict[str, Any] = {}
         for name, given in fields.items():
             if name == "story_points":
-                made[await self.points_field(ctx)] = given
+                made[await self._points_field(ctx, known)] = given
                 continue
             id = (await self.field_ids(ctx, [name]))[0]
             if id == "project":

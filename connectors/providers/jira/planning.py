@@ -125,13 +125,13 @@ class PlanningTools(AgileTools):
           tags=("jira:issue:{issue_key}", "jira:issues"), aliases=("estimate-story-points",))  # fmt: skip
     async def jira_estimate_story_points(self, ctx: Context, issue_key: types.IssueKey) -> ToolResult:
         """Story points of similar finished issues: their median, their range, and which they were."""
-        points = await self.points_field(ctx)
+        points = await self.points_fields(ctx)
         issue = await self._issue(ctx, issue_key)
-        past = await self._similar(ctx, issue_key, issue, "", extra=[points])
+        past = await self._similar(ctx, issue_key, issue, "", extra=points)
         sized = [
-            (score, row, float(value))
+            (score, row, value)
             for score, row in past
-            if isinstance(value := (row.get("fields") or {}).get(points), int | float) and value > 0
+            if (value := _points(row.get("fields") or {}, points)) > 0
         ]
         if not sized:
             raise InvalidInput(
@@ -192,6 +192,11 @@ def _marks(fields: Mapping[str, Any]) -> set[str]:
         f"part:{each.get('name')}" for each in fields.get("components") or [] if isinstance(each, Mapping)
     }
     return {word for word in words - _STOP if len(word) > 2} | labels | parts
+
+
+def _points(fields: Mapping[str, Any], names: Iterable[str]) -> float:
+    """An issue's story points; 0 where it has none."""
+    return next((float(value) for name in names if isinstance(value := fields.get(name), int | float)), 0.0)
 
 
 def _column(fields: Mapping[str, Any]) -> str:

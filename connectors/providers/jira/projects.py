@@ -6,6 +6,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
+from connectors.errors import InvalidInput
 from connectors.kit.cursors import Cursor, Page, next_cursor, offset_after, page_of, part_of, position_of
 from connectors.kit.fields import pick, pick_each
 from connectors.kit.tidy import untrusted
@@ -172,11 +173,10 @@ class ProjectTools(JiraBase):
         if kind is None:
             names = [str(row.get("name")) for row in kinds]
             return {"issue_type": issue_type, "exists": False, "issue_types": names}
-        known = {
-            str(row["id"])
-            for row in await self.fields_known(ctx)
-            if "story point" in str(row.get("name", "")).lower()
-        }
+        try:
+            known = await self.points_fields(ctx)
+        except InvalidInput:
+            known = []
         fields = await self.creation_fields(ctx, project_key, str(kind["id"]))
         found = next((row for row in fields if row.get("fieldId") in known), None)
         told: types.Values = {"issue_type": kind["name"], "available": found is not None}

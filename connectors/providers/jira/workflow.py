@@ -1,5 +1,6 @@
 """The workflow and what people say: transitions and comments."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -65,7 +66,9 @@ class WorkflowTools(JiraBase):
         step = await self._chosen(ctx, issue_key, wanted, steps)
         body: dict[str, Any] = {"transition": {"id": str(step["id"])}}
         if fields:
-            body["fields"] = await self.values_for(ctx, fields, format)
+            body["fields"] = await self.values_for(
+                ctx, fields, format, partial(self.editable, ctx, issue_key)
+            )
         if comment:
             body["update"] = {"comment": [{"add": {"body": await self.comment_text(ctx, comment, format)}}]}
         request = Request(

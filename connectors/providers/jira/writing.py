@@ -1,5 +1,7 @@
 """Making and changing issues."""
 
+from collections.abc import Collection
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -7,7 +9,8 @@ from pydantic import Field
 from connectors.base import Context, tool
 from connectors.errors import InvalidInput
 from connectors.providers.jira import queries, trim, types
-from connectors.providers.jira.base import API, NO_ISSUE, JiraBase, hinting, issue_path
+from connectors.providers.jira.base import API, NO_ISSUE, hinting, issue_path
+from connectors.providers.jira.projects import ProjectTools
 from connectors.providers.jira.texts import Format, Written
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
@@ -39,7 +42,7 @@ class NewIssue(types.BaseModel):
     format: Format = "markdown"
 
 
-class WriteTools(JiraBase):
+class WriteTools(ProjectTools):
     """Issues made and changed."""
 
     @tool(title="Create an issue", hint="W", toolset="issues", open_world=True, required=True, tags=("jira:issues",),
@@ -92,7 +95,7 @@ class WriteTools(JiraBase):
         """The fields of a new issue as Jira takes them."""
         kind = str(plain.pop("issuetype"))
         given = {name: value for name, value in plain.items() if value is not None}
-        fields = await self.values_for(ctx, given, format)
+        fields = await self.values_for(ctx, given, format, partial(self._settable, ctx, project, kind))
         if "issuetype" in fields:
             raise InvalidInput("The type of a new issue is not one of its fields.", hint="Use issue_type.")
         if "\n" in str(fields.get("summary", "")):
@@ -100,6 +103,14 @@ class WriteTools(JiraBase):
         fields["project"] = {"key": project}
         fields["issuetype"] = {"id": kind} if kind.isdecimal() else {"name": kind}
         return fields
+
+    async def _settable(self, ctx: Context, project: str, kind: str) -> Collection[str]:
+        """The ids of the fields that a new issue of a type (by name or id) may have; none where there is no such."""
+        for row in await self.creatable(ctx, project):
+            if kind.lower() in (str(row.get("name")).lower(), str(row.get("id"))):
+                fields = await self.creation_fields(ctx, project, str(row["id"]))
+                return {str(each.get("fieldId") or each.get("key")) for each in fields}
+        return ()
 
     async def _twin(self, ctx: Context, project: str, summary: str, minutes: int) -> str | None:
         """An issue that this account made lately with the same summary."""
@@ -167,7 +178,8 @@ class WriteTools(JiraBase):
         A description replaces the whole text. The status changes by jira_transition_issue.
         """
         await self.demand_issue(ctx, issue_key)
-        body = {"fields": await self.values_for(ctx, fields, format)}
+        known = partial(self.editable, ctx, issue_key)
+        body = {"fields": await self.values_for(ctx, fields, format, known)}
         request = Request(
             "PUT", issue_path(issue_key), Kind.REPEATABLE, json=body,
             params=None if notify_users else {"notifyUsers": "false"},

@@ -140,6 +140,17 @@ class Issues(Store):
             raise refuse(400, **{field: "Specify a valid value for " + field})
         return id
 
+    @route("GET", ISSUE + "/editmeta", scopes=READ, spare=True)
+    def editable_fields(self, request: Request) -> Any:
+        self.issue(request)
+        return {
+            "fields": {
+                id: {"key": id, "name": name, "required": False, "schema": records.field_of(id)["schema"],
+                     "operations": ["set"]}
+                for id, (name, _, _) in records.FIELDS.items() if id in records.SETTABLE
+            }
+        }  # fmt: skip
+
     @route("PUT", ISSUE, scopes=WRITE)
     def edit_issue(self, request: Request) -> Answer:
         row, body = self.issue(request), request.json
