@@ -8,7 +8,7 @@ from pydantic import Field
 from common.db import in_db
 from connectors.base import CheckResult, Context, PromptMessage, ResourceEntry, prompt, resource
 from connectors.errors import NotFound
-from connectors.providers.goals import selectors
+from connectors.providers.goals import planning, selectors
 from connectors.providers.goals.task_tools import TaskTools
 from connectors.providers.goals.types import GOAL_PATTERN
 from connectors.results import Text
@@ -51,7 +51,7 @@ class Goals(TaskTools):
     @resource("goal://{id}/plan", title="A goal's plan", complete={"id": "complete_id"}, subscribable=True)
     async def goal_plan(self, ctx: Context, id: str) -> dict[str, Any]:
         """The phases, parallel groups and critical path of a goal."""
-        return await in_db(selectors.plan_get, self.scope(ctx), _known(id))
+        return await in_db(planning.plan_get, self.scope(ctx), _known(id))
 
     async def list_goal_resources(self, ctx: Context) -> list[ResourceEntry]:
         """The newest goals and their plans."""

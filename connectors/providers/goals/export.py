@@ -8,8 +8,9 @@ from urllib.parse import quote
 import orjson
 
 from connectors.providers.goals.models import Goal, Task
+from connectors.providers.goals.planning import plan_record
 from connectors.providers.goals.records import PlanTask, Scope, goal_record, progress_of, task_id, task_record
-from connectors.providers.goals.selectors import load_goal, load_plan_tasks, load_tasks, plan_record
+from connectors.providers.goals.selectors import load_goal, load_plan_tasks, load_tasks
 from connectors.providers.goals.states import State
 
 MIME_TYPES = {"markdown": "text/markdown", "mermaid": "text/vnd.mermaid", "json": "application/json"}

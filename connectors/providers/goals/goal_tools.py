@@ -6,7 +6,7 @@ from pydantic import Field
 
 from common.db import in_db
 from connectors.base import Connector, Context, tool
-from connectors.providers.goals import breakdown, export, selectors, services, types
+from connectors.providers.goals import breakdown, export, planning, selectors, services, types
 from connectors.providers.goals.records import Scope
 
 
@@ -152,7 +152,7 @@ class GoalTools(Connector):
         Tasks of one phase can run in parallel; each phase waits for those before. The critical path is the
         longest chain by estimate (a task without one counts an hour). A cycle is an error that names it.
         """
-        record: Any = await in_db(selectors.plan_get, self.scope(ctx), goal_id)
+        record: Any = await in_db(planning.plan_get, self.scope(ctx), goal_id)
         return record
 
     @tool(title="Check dependencies", hint="R")
@@ -167,7 +167,7 @@ class GoalTools(Connector):
     ) -> types.Validation:
         """Look for cycles, for tasks stuck behind a failed one, and for dependencies that others imply."""
         extra = [types.ProposedDependency.model_validate(edge) for edge in proposed or ()]
-        record: Any = await in_db(selectors.dependencies_validate, self.scope(ctx), goal_id, extra)
+        record: Any = await in_db(planning.dependencies_validate, self.scope(ctx), goal_id, extra)
         return record
 
     @tool(title="Export a goal", hint="R")

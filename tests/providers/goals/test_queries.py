@@ -7,7 +7,7 @@ from uuid import uuid4
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from connectors.providers.goals import selectors, services
+from connectors.providers.goals import planning, selectors, services
 from connectors.providers.goals.breakdown import goal_break_down
 from connectors.providers.goals.create import NewGoal, write_goals
 from connectors.providers.goals.types import Subtask, TaskChange
@@ -39,7 +39,7 @@ def test_a_goal_of_a_hundred_tasks_needs_no_more_queries_than_one_of_three(store
         goal, tasks = a_goal_with(store, size)
         counts.append(
             [
-                queries(lambda goal=goal: selectors.plan_get(scope, goal)),
+                queries(lambda goal=goal: planning.plan_get(scope, goal)),
                 queries(lambda goal=goal: selectors.goal_get(scope, goal)),
                 queries(lambda: selectors.goal_list(scope)),
                 queries(lambda: selectors.tasks_next(scope, limit=100)),
