@@ -108,7 +108,15 @@ class BranchTools(GitHubBase):
             "since": moment(since),
         }
         place = f"{self.scope.demand(repo)}/commits"
-        rows, turn, _ = await self.page(ctx, "github_list_commits", place, params, limit, cursor)
+        rows, turn, _ = await self.page(
+            ctx,
+            "github_list_commits",
+            place,
+            params,
+            limit,
+            cursor,
+            missing=_MISSING if params["sha"] else "",
+        )
         items = pick_each([trim.commit(row) for row in rows], fields, always=_RESULT)
         return untrusted(turn.page(ctx, items))
 

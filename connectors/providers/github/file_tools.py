@@ -11,6 +11,7 @@ from connectors.kit.attachments import file_bytes
 from connectors.kit.tidy import small
 from connectors.providers.github import trim
 from connectors.providers.github.branch_tools import BranchTools
+from connectors.providers.github.issue_tools import small_body
 from connectors.providers.github.scope import branch_of, file_path, quoted_path
 from connectors.providers.github.trees import entries_at, modes_of
 from connectors.providers.github.types import Branch, Repo, Sha, Text
@@ -77,7 +78,7 @@ class FileTools(BranchTools):
         place, plain = _place(self.scope.demand(repo), file_path)
         name = self.branch(branch)
         known = sha or await self._sha(ctx, place, name)
-        body = small(message=commit_message, branch=name, sha=known)
+        body = small_body(message=commit_message, branch=name, sha=known)
         body["content"] = base64.b64encode(_bytes(content, encoding)).decode()
         look = f"Check with github_get_file_content(file_path={plain!r}) before trying again."
         said = await self._changed(ctx, "PUT", place, body, look)
@@ -112,7 +113,7 @@ class FileTools(BranchTools):
                 f"There is no file {plain}.", hint="github_get_directory_tree shows which files a branch has."
             )
         look = f"Check with github_get_file_content(file_path={plain!r}) before trying again."
-        body = small(message=commit_message, branch=name, sha=known)
+        body = small_body(message=commit_message, branch=name, sha=known)
         said = await self._changed(ctx, "DELETE", place, body, look)
         return ToolResult(structured={**trim.written(said), "path": plain, "deleted": True})
 

@@ -60,7 +60,7 @@ class IssueTools(GitHubBase):
             raise InvalidInput("A label has no comma.", code="bad_label")
         params = {
             "state": state,
-            "labels": ",".join(labels) if labels else None,
+            "labels": ",".join(filter(None, labels or ())) or None,
             "assignee": assignee or None,
             "since": moment(since),
         }

@@ -109,7 +109,7 @@ class ReleaseTools(GitHubBase):
         name = safe_name(filename)
         data = await given_bytes(ctx, content_base64=content_base64, text=text, file_uri=file_uri)
         found = await self.object(ctx, f"{place}/tags/{in_path(ref_of(tag))}", missing=_UNKNOWN)
-        params: dict[str, Any] = small_body(name=name, label=label)
+        params: dict[str, Any] = small_body(name=name, label=label or None)
         look = "Check with github_list_releases before trying again."
         answer = await self.upload(
             ctx, f"{place}/{int(found['id'])}/assets", params, data, look_first=look, missing=_UNKNOWN

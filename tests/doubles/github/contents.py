@@ -72,7 +72,7 @@ class Contents(GitData):
     @route("PUT", CONTENTS, scopes=WRITE, slashes=("path",))
     def put_content(self, request: Request) -> Answer:
         path, body = request.parameters["path"], request.json
-        git, branch = self.git_of(request), body.get("branch") or self.repo(request)["default_branch"]
+        git, branch = self.git_of(request), self._branch(request)
         files = dict(self.files_at(request, branch))
         known = self._agreed(path, files, body, needs=path in files)
         try:
@@ -85,14 +85,20 @@ class Contents(GitData):
 
     @route("DELETE", CONTENTS, scopes=WRITE, slashes=("path",))
     def delete_content(self, request: Request) -> Any:
-        path, body = request.parameters["path"], request.json
-        branch = body.get("branch") or self.repo(request)["default_branch"]
+        path, body, branch = request.parameters["path"], request.json, self._branch(request)
         files = dict(self.files_at(request, branch))
         if path not in files:
             raise refuse(404, "Not Found")
         self._agreed(path, files, body, needs=True)
         del files[path]
         return {"content": None, "commit": self._committed(request, branch, files, body["message"])}
+
+    def _branch(self, request: Request) -> str:
+        """The branch that a change goes to. Refuses with 404."""
+        name = request.json.get("branch") or self.repo(request)["default_branch"]
+        if f"heads/{name}" not in self.git_of(request)["refs"]:
+            raise refuse(404, f"Branch {name} not found")
+        return str(name)
 
     def _agreed(self, path: str, files: dict[str, str], body: dict[str, Any], *, needs: bool) -> bool:
         """Whether the file is there, with the sha that the request knows. Refuses with 422 or 409."""

@@ -196,8 +196,9 @@ class Base(Double):
             tag = f'W/"{hashlib.sha256(answer.payload).hexdigest()}"'
             headers["etag"] = tag
             if tag in request.headers.get("if-none-match", ""):
-                self.quota.used[request.account.id] -= 1  # 304 costs nothing
-                return Answer(304, headers={**headers, **self.quota_headers(request.account)}, body=b"")
+                if account:
+                    self.quota.used[account.id] -= 1  # 304 costs nothing
+                return Answer(304, headers={**headers, **self.quota_headers(account)}, body=b"")
         return replace(answer, headers=headers)
 
     def page(self, request: Request, rows: list[Any]) -> Answer:
