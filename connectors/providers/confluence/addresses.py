@@ -9,7 +9,9 @@ from connectors.providers.confluence.types import SPACE_KEY
 
 _HINT: Final = "Give the full address with /pages/<id>; short links have to be opened in a browser first."
 _DISPLAY: Final = re.compile(r"/display/([^/]+)/([^/]+)/?$")
-_PAGE_ID: Final = re.compile(r"/pages/(?:edit-v2/)?([0-9]{1,19})(?:/|$)|[?&]pageId=([0-9]{1,19})(?:&|$)")
+_PAGE_ID: Final = re.compile(
+    r"/(?:pages/(?:edit-v2/)?|blog/(?:[0-9]{4}/[0-9]{2}/[0-9]{2}/)?(?=[0-9]{5}))([0-9]{1,19})(?:/|$)|[?&]pageId=([0-9]{1,19})(?:&|$)"
+)
 
 
 def named_in(site: str, url: str) -> tuple[str | None, str | None, str | None]:

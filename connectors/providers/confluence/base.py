@@ -206,6 +206,16 @@ class ConfluenceBase(AtlassianConnector):
         self.demand_allowed(key)
         return {**told, "space_key": key}
 
+    async def _post(self, ctx: Context, id: str, *, body: bool) -> dict[str, Any] | None:
+        """The blog post of an id, with its ``space_key``; None where there is none. Raises NotPermitted."""
+        try:
+            told = await self._get(ctx, f"{V2}/blogposts/{id}", body_format="storage" if body else None)
+        except NotFound:
+            return None
+        key = told.get("spaceKey") or (await self.space_of_id(ctx, str(told.get("spaceId") or ""))).key
+        self.demand_allowed(key)
+        return {**told, "space_key": key, "type": "blogpost"}
+
     async def demand_page(self, ctx: Context, page_id: str) -> None:
         """Raise NotPermitted where a page is not within the allowed spaces; asks only where there are such."""
         if self.allowed:
@@ -247,7 +257,12 @@ class ConfluenceBase(AtlassianConnector):
         if url and not page_id:
             page_id, space_key, title = named_in(self.site.url, url)
         if page_id:
-            return await self.page(ctx, page_id, body=body)
+            try:
+                return await self.page(ctx, page_id, body=body)
+            except NotFound:
+                if (post := await self._post(ctx, page_id, body=body)) is None:
+                    raise
+                return post
         if title:
             return await self.page_named(ctx, title, space_key, body=body)
         raise InvalidInput(

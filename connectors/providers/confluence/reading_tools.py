@@ -96,7 +96,7 @@ class ReadingTools(ConfluenceBase):
         max_chars: Annotated[int, Field(ge=500, le=50_000)] = 20_000,
         fields: Fields = None,
     ) -> ToolResult:
-        """A page as Markdown, by id, by title and space_key, or by address. Long ones come in parts."""
+        """A page or blog post as Markdown, by id, by title and space_key, or by address. Long ones come in parts."""
         demand_known(fields, trim.PAGE)
         read = not fields or bool({"content", "characters", "next_start"} & set(fields))
         record = await self.one_page(ctx, page_id, title, space_key, url, body=read)
@@ -112,14 +112,15 @@ class ReadingTools(ConfluenceBase):
         if start + len(part) < len(text):
             made["next_start"] = start + len(part)
         id = record["id"]
+        where = f"{V2}/{'blogposts' if made.get('type') else 'pages'}/{id}"
         if include_comments:
-            told = await self._get(ctx, f"{V2}/pages/{id}/footer-comments", body_format="storage", limit=25)
+            told = await self._get(ctx, f"{where}/footer-comments", body_format="storage", limit=25)
             made["comments"] = [trim.comment(self.site.url, one) for one in told.get("results") or []]
-            made |= _more("comments", told, "confluence_get_comments", id)
+            made |= _more("comments", told, "confluence_get_comments", made)
         if include_history:
-            told = await self._get(ctx, f"{V2}/pages/{id}/versions", limit=10, sort="-modified-date")
+            told = await self._get(ctx, f"{where}/versions", limit=10, sort="-modified-date")
             made["history"] = [trim.version(one) for one in told.get("results") or []]
-            made |= _more("history", told, "confluence_get_page_history", id)
+            made |= _more("history", told, "confluence_get_page_history", made)
         # by arguments of their own, or to go on with
         asked = ("comments", "more_comments", "history", "more_history", "next_start", "not_in_markdown")
         return untrusted(pick(made, [*fields, *asked] if fields else None))
@@ -183,8 +184,10 @@ class ReadingTools(ConfluenceBase):
         return untrusted(pick(trim.space(self.site.url, told), fields))
 
 
-def _more(name: str, told: dict[str, Any], tool: str, page_id: str) -> dict[str, str]:
+def _more(name: str, told: dict[str, Any], tool: str, page: dict[str, Any]) -> dict[str, str]:
     """That a page has more of these than come with it, and which tool lists them; empty where it has not."""
     if not (told.get("_links") or {}).get("next"):
         return {}
-    return {f"more_{name}": f'{tool}(page_id="{page_id}") lists all of them.'}
+    if page.get("type"):
+        return {f"more_{name}": "Confluence itself shows all of them."}
+    return {f"more_{name}": f'{tool}(page_id="{page["id"]}") lists all of them.'}

@@ -10,7 +10,7 @@ from connectors.providers.confluence.markup import to_markdown
 _HIGHLIGHT: Final = re.compile(r"@@@(?:end)?hl@@@")
 # What records may have, for callers that name the fields they want.
 PAGE: Final = (
-    "id", "title", "space", "status", "parent_id", "version", "author", "created_at", "updated_at", "updated_by", "url",
+    "id", "type", "title", "space", "status", "parent_id", "version", "author", "created_at", "updated_at", "updated_by", "url",
     "content", "not_in_markdown", "characters", "next_start", "comments", "history",
 )  # fmt: skip
 ROW: Final = ("id", "title", "parent_id", "version", "created_at", "updated_at", "url")
@@ -56,6 +56,7 @@ def page(site: str, record: dict[str, Any], space_key: str = "") -> dict[str, An
     changed = version if version.get("number") != 1 else {}
     return small(
         id=str(record["id"]),
+        type="blogpost" if record.get("type") == "blogpost" else None,
         title=record.get("title"),
         space=space_key,
         status=None if record.get("status") == "current" else record.get("status"),

@@ -33,7 +33,7 @@ class DataCenter(Records):
     @route("GET", API + "/content")
     def titled(self, request: Request) -> Any:
         rows = [row for row in self.pages.values() if row["title"] == request.one("title")
-                and self.space_key(row) == request.one("spaceKey") and row["status"] == "current"]  # fmt: skip
+                and row.get("type", "page") == request.one("type", "page") and self.space_key(row) == request.one("spaceKey") and row["status"] == "current"]  # fmt: skip
         return self.list_of(request, [self.told(row, request) for row in rows])
 
     @route("GET", API + "/content/search")
@@ -132,7 +132,8 @@ class DataCenter(Records):
         space = self.space_of(body["space"]["key"])["id"]
         self._free(body["title"], space)
         row = self.cloud.make_page(space, body["title"], words, above[-1] if above else None, body["status"])
-        return {**self.told(row, request), "type": body["type"]}
+        row["type"] = body["type"]
+        return self.told(row, request)
 
     def _free(self, title: str, space: str, but: str = "") -> None:
         try:

@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from tests.doubles.atlassian import ADA
-from tests.doubles.confluence.around import Around
-from tests.doubles.confluence.double import READ, V1, V2, WRITE, refuse
+from tests.doubles.confluence.around import COMMENTS, Around
+from tests.doubles.confluence.double import READ, V1, V2, WRITE, _body_of, refuse
 from tests.doubles.double import route
 from tests.doubles.messages import Answer, Request
 from tests.doubles.moments import now
@@ -156,7 +156,25 @@ class Files(Around):
     def list_blogs(self, request: Request) -> Any:
         spaces, title = request.query.get("space-id", []), request.one("title")
         rows = [row for row in self.blogs if row["spaceId"] in spaces and title in ("", row["title"])]
-        return self.list_of(request, rows[::-1])
+        return self.list_of(request, [_told_blog(row) for row in rows[::-1]])
+
+    def _blog(self, request: Request) -> dict[str, Any]:
+        found = next((row for row in self.blogs if row["id"] == request.parameters["id"]), None)
+        if found is None:
+            raise refuse(404, "Not Found", "There is no such blog post.")
+        return found
+
+    @route("GET", V2 + "/blogposts/{id}", scopes=READ)
+    def get_blog(self, request: Request) -> Any:
+        return _told_blog(self._blog(request), request.one("body-format"))
+
+    @route("GET", V2 + "/blogposts/{id}/footer-comments", scopes=COMMENTS)
+    def blog_comments(self, request: Request) -> Any:
+        return self.list_of(request, self._blog(request).get("comments", []))
+
+    @route("GET", V2 + "/blogposts/{id}/versions", scopes=READ)
+    def blog_versions(self, request: Request) -> Any:
+        return self.list_of(request, [self._blog(request)["version"]])
 
     @route("POST", V2 + "/blogposts", scopes=WRITE)
     def create_blog(self, request: Request) -> Any:
@@ -173,10 +191,10 @@ class Files(Around):
         }
         self.blogs.append({
             "id": id, "status": body.get("status", "current"), "title": body["title"], "spaceId": body["spaceId"],
-            "authorId": request.account.id, "createdAt": at, "version": version, "body": {},
+            "authorId": request.account.id, "createdAt": at, "version": version, "body": {}, "words": _body_of(body),
             "_links": {"webui": f"/spaces/{self.spaces[body['spaceId']]['key']}/blog/{id}"},
         })  # fmt: skip
-        return self.blogs[-1]
+        return _told_blog(self.blogs[-1])
 
     @route("GET", V1 + "/search/user", scopes=("read:content-details:confluence", "read:confluence-user"))
     def search_users(self, request: Request) -> Any:
@@ -193,3 +211,9 @@ class Files(Around):
         ]  # fmt: skip
         return {"results": rows, "start": start, "limit": most, "size": len(rows), "totalSize": len(found),
                 "cqlQuery": request.one("cql"), "searchDuration": 1, "_links": {}}  # fmt: skip
+
+
+def _told_blog(row: dict[str, Any], form: str = "") -> dict[str, Any]:
+    """A blog post as Confluence tells it; its words where they are asked for."""
+    body = {form: {"representation": form, "value": row["words"]}} if form else {}
+    return {**{name: value for name, value in row.items() if name not in ("words", "comments")}, "body": body}

@@ -92,8 +92,8 @@ class Records(Double):
         """A page with what the request expands of it."""
         expand, at = request.one("expand").split(","), at or row["versions"][-1]
         told: dict[str, Any] = {
-            "id": row["id"], "type": "page", "status": row["status"], "title": at["title"], "position": -1,
-            "_links": {"webui": f"/display/{self.space_key(row)}/{quote(at['title'])}", "tinyui": "/x/AQ",
+            "id": row["id"], "type": row.get("type", "page"), "status": row["status"], "title": at["title"], "position": -1,
+            "_links": {"webui": f"/display/{self.space_key(row)}/{_day_of(row)}{quote(at['title'])}", "tinyui": "/x/AQ",
                        "self": f"{self.url}{self.context}{API}/content/{row['id']}"},
             "_expandable": {"children": f"{API}/content/{row['id']}/child", "metadata": "", "operations": ""},
         }  # fmt: skip
@@ -191,3 +191,8 @@ class Records(Double):
 def _bare(request: Request) -> Request:
     """The same without expansions: what is expanded is bare itself."""
     return Request(request.method, request.path, "", {}, b"")
+
+
+def _day_of(row: dict[str, Any]) -> str:
+    """What stands before a blog post's title in its address."""
+    return row["created"].strftime("%Y/%m/%d/") if row.get("type") == "blogpost" else ""

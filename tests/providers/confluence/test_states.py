@@ -139,3 +139,35 @@ async def test_a_version_that_is_not_there_is_told_with_what_lists_them(call, pa
     page = pages("How orders work")["id"]
     error = await call("confluence_diff_versions", page_id=page, from_version=7)
     assert (error["type"], "confluence_get_page_history" in error["hint"]) == ("not_found", True)
+
+
+async def test_a_blog_post_is_read_as_a_page_is(either):
+    call, _ = either
+    made = await call(
+        "confluence_create_blogpost", title="News", content="**Refunds** are here", space_key="DOCS"
+    )
+    (listed,) = (await call("confluence_list_blogposts", space_key="DOCS", title="News"))["items"]
+    for where in ({"page_id": listed["id"]}, {"url": listed["url"]}):
+        if "/display/" in where.get("url", ""):  # names neither its id nor a page's title
+            assert (await call("confluence_get_page", **where))["type"] == "validation"
+            continue
+        got = await call("confluence_get_page", **where, include_comments=True, include_history=True)
+        assert (got["id"], got["type"], got["space"]) == (made["id"], "blogpost", "DOCS"), got
+        assert (got["content"], got["comments"], len(got["history"])) == ("**Refunds** are here", [], 1)
+    asked = await call("confluence_ask_page", page_id=made["id"], question="refunds")
+    assert asked["passages"][0]["text"] == "**Refunds** are here"
+    for tool, arguments in (
+        ("confluence_update_page", {"content": "x"}),
+        ("confluence_delete_page", {}),
+    ):
+        assert (await call(tool, page_id=made["id"], **arguments))["type"] == "not_found"
+
+
+async def test_a_blog_post_of_another_space_is_not_read(desk, call, confluence):
+    made = await call("confluence_create_blogpost", title="News", content="Secret", space_key="TEAM")
+    fenced = await desk(spaces=["DOCS"])
+    for where in ({"page_id": made["id"]}, {"url": f"{confluence.url}/wiki/spaces/DOCS/blog/{made['id']}"}):
+        assert (await fenced("confluence_get_page", **where))["code"] == "space_not_allowed"
+        assert (await fenced("confluence_ask_page", page_id=made["id"], question="x?"))[
+            "type"
+        ] == "permission"

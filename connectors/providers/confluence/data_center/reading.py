@@ -64,8 +64,7 @@ class Reading(Translation):
             if self._params.get("status"):
                 raise
             now = await self._get(f"content/{id}", status="draft", expand=expand)
-        if now.get("type", "page") != "page":  # all content has one kind of id here
-            raise NotFound(f"The content {id} is no page, but of the type {now['type']}.")
+        self._demand_type(now, "page")
         if number and number != (now.get("version") or {}).get("number"):
             then = await self._get(
                 f"content/{id}", status="historical", version=number, expand="version,body.storage"
@@ -101,7 +100,20 @@ class Reading(Translation):
             told = await self._get(f"content/{id}/version", **self._paged())
         return rows.listed(told, rows.version)
 
+    def _demand_type(self, row: rows.Row, wanted: str) -> None:
+        """All content has one kind of id here. Raises NotFound for what is of another type."""
+        if (found := row.get("type", wanted)) != wanted:
+            raise NotFound(f"The content {row['id']} is no {wanted}, but of the type {found}.")
+
     # Blog posts
+
+    async def blogpost(self, id: str) -> Any:
+        """One blog post."""
+        told = await self._get(
+            f"content/{id}", expand=_RICH if self._params.get("body-format") else rows.PAGE
+        )
+        self._demand_type(told, "blogpost")
+        return self._page(told)
 
     async def blogposts(self) -> Any:
         """A space's blog posts, the newest first."""
