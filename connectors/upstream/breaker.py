@@ -13,7 +13,7 @@ are the caller's. Nor 503 with ``Retry-After``: that is a wish, see :mod:`connec
 import asyncio
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -180,7 +180,8 @@ class Breaker:
         return [f"{self.credential}:{what}" for what in ("n", "until", "reason", "probe")]
 
 
-_known: "OrderedDict[tuple[UUID, UUID, str], Breaker]" = OrderedDict()
+# A plain dict: a copy of its items is made in one step, whatever the loop and the bus do meanwhile.
+_known: dict[tuple[UUID, UUID, str], Breaker] = {}
 
 
 def breaker_of(tenant_id: UUID, connection_id: UUID, credential: str = "", connector: str = "") -> Breaker:
@@ -190,7 +191,7 @@ def breaker_of(tenant_id: UUID, connection_id: UUID, credential: str = "", conne
     if found is None:
         found = _known[key] = Breaker(*key, connector)
         if len(_known) > MAX_KNOWN:
-            _known.popitem(last=False)
+            _known.pop(next(iter(_known)), None)
     return found
 
 

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,7 +47,8 @@ return 1
 """
 
 Place = tuple[UUID, UUID, str]  # tenant, connection, whose credential
-_until: "OrderedDict[tuple[UUID, UUID, str, str], float]" = OrderedDict()  # of time.monotonic()
+# Of time.monotonic(). A plain dict: a copy of its keys is made in one step, whatever the loop does meanwhile.
+_until: dict[tuple[UUID, UUID, str, str], float] = {}
 
 
 def left_of(place: Place, bucket: str) -> float:
@@ -169,7 +169,7 @@ def _take(place: Place, buckets: Iterable[str], seconds: float) -> None:
         key = (*place, bucket)
         _until[key] = max(until, _until.pop(key, 0.0))
     while len(_until) > MAX_KNOWN:
-        _until.popitem(last=False)
+        _until.pop(next(iter(_until)), None)
 
 
 def _heard(tenant_id: UUID, body: dict[str, Any]) -> None:

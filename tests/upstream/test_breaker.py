@@ -2,6 +2,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -14,7 +15,7 @@ from common.db import in_db
 from common.redis import sync_client
 from connectors.errors import CircuitOpen
 from connectors.upstream import breaker as breaker_module
-from connectors.upstream import breaker_store
+from connectors.upstream import breaker_store, pauses
 from connectors.upstream.breaker import Breaker, breaker_of, open_here, opened_among, opened_of, reset
 from connectors.upstream.known import look
 
@@ -198,6 +199,34 @@ async def test_a_worker_that_begins_later_learns_that_calls_rest(place):
     unharmed = Breaker(*place, "another")
     await look(unharmed)
     assert not await unharmed.enter()
+
+
+async def test_an_admins_reset_is_obeyed_while_new_credentials_come(place, monkeypatch):
+    """Messages come in a thread of their own, and callers may bring a token of its own with each call."""
+    monkeypatch.setattr(breaker_module, "_known", type(breaker_module._known)())
+    monkeypatch.setattr(pauses, "_until", type(pauses._until)())
+    monkeypatch.setattr(breaker_module, "MAX_KNOWN", 2_000)
+    monkeypatch.setattr(pauses, "MAX_KNOWN", 2_000)
+    over, interval = threading.Event(), sys.getswitchinterval()
+
+    def come() -> None:
+        while not over.is_set():
+            breaker_of(uuid.uuid4(), uuid.uuid4(), "c")
+            pauses._take((uuid.uuid4(), uuid.uuid4(), "c"), ["search"], 60)
+
+    coming = threading.Thread(target=come)
+    coming.start()
+    sys.setswitchinterval(1e-5)
+    try:
+        for _ in range(50):
+            breaker_of(*place, "c")._open(30)
+            breaker_module._heard(place[0], {"connection": place[1].hex, "credential": None, "rest": 0.0})
+            pauses._heard(place[0], {"connection": place[1].hex, "lifted": True})
+            open_here()
+    finally:
+        sys.setswitchinterval(interval)
+        over.set()
+        coming.join()
 
 
 async def test_a_breaker_that_nobody_has_used_for_long_is_not_shown_as_open(place, monkeypatch):

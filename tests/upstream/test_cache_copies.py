@@ -44,6 +44,22 @@ def test_a_tenants_copies_are_bounded_and_the_least_used_go(monkeypatch):
     assert kept.size == 10_000
 
 
+def test_a_hit_in_the_middle_of_a_forgetting_does_not_end_it():
+    kept, tenant = Copies(), uuid.uuid4()
+
+    class Hit(frozenset):
+        def __and__(self, other):  # the event loop comes in between
+            kept.find(tenant, copy(0).key)
+            return frozenset(self) & other
+
+    for number in range(3):
+        made = copy(number, marks=("mine",))
+        made.marks = Hit(made.marks)
+        kept.keep(tenant, made, kept.moment)
+    assert kept.forget(tenant, ["mine"]) == 3
+    assert kept.find(tenant, copy(0).key) is None and not kept.size
+
+
 def test_all_copies_are_bounded_and_one_tenants_many_do_not_crowd_out_anothers_few(monkeypatch):
     monkeypatch.setattr(module, "MAX_BYTES", 20_000)
     monkeypatch.setattr(module, "MAX_TENANT_BYTES", 10_000)

@@ -170,7 +170,8 @@ class Copies:
             if len(room.forgotten) == REMEMBERED:
                 room.lost = room.forgotten[0][0]
             room.forgotten.append((self._moment, found))
-            gone = [copy for copy in room.copies.values() if copy.marks & found]
+            # Of a list, made in one step: a hit, which takes no lock, changes the order meanwhile.
+            gone = [copy for copy in list(room.copies.values()) if copy.marks & found]
             before = room.size
             for copy in gone:
                 room.drop(copy)
