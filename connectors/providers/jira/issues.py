@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
+from connectors.errors import NotPermitted
 from connectors.kit.cursors import Cursor, Page, next_cursor, offset_after, page_of, position_of
 from connectors.kit.fields import pick_each
 from connectors.kit.tidy import people, untrusted
@@ -108,7 +109,10 @@ class IssueTools(JiraBase):
     ) -> Annotated[ToolResult, types.Record]:
         """What a summary needs at once: the issue, its last comments and changes, its links, links elsewhere."""
         told = await self.whole(ctx, issue_key, None, ["comments", "changelog", "links"])
-        remote = await self.read(ctx, issue_path(issue_key, "/remotelink"))
+        try:
+            remote = await self.read(ctx, issue_path(issue_key, "/remotelink"))
+        except NotPermitted:  # links are switched off, or beyond the token's scopes: the rest is still told
+            remote = None
         if remote:
             told["remote_links"] = [trim.remote_link(row) for row in remote]
         told["comments"] = told.get("comments", [])[-10:]

@@ -100,9 +100,26 @@ class WriteTools(ProjectTools):
             raise InvalidInput("The type of a new issue is not one of its fields.", hint="Use issue_type.")
         if "\n" in str(fields.get("summary", "")):
             raise InvalidInput("A summary is one line.", hint="Put the rest into the description.")
+        if "parent" in fields and not await self.is_cloud(ctx):
+            kinds = await self.creatable(ctx, project)
+            below = [
+                row for row in kinds if kind.lower() in (str(row.get("name")).lower(), str(row.get("id")))
+            ]
+            await self._under_epic(ctx, fields, subtask=any(row.get("subtask") for row in below))
         fields["project"] = {"key": project}
         fields["issuetype"] = {"id": kind} if kind.isdecimal() else {"name": kind}
         return fields
+
+    async def _under_epic(self, ctx: Context, fields: dict[str, Any], *, subtask: bool) -> None:
+        """A Data Center knows parents of sub-tasks alone; other issues name their epic in a field of its own."""
+        epics = [
+            str(row["id"])
+            for row in await self.fields_known(ctx)
+            if str((row.get("schema") or {}).get("custom", "")).endswith("gh-epic-link")
+        ]
+        if epics and not subtask:
+            parent = fields.pop("parent")
+            fields[epics[0]] = parent["key"] if parent else None
 
     async def _settable(self, ctx: Context, project: str, kind: str) -> Collection[str]:
         """The ids of the fields that a new issue of a type (by name or id) may have; none where there is no such."""
@@ -179,7 +196,12 @@ class WriteTools(ProjectTools):
         """
         await self.demand_issue(ctx, issue_key)
         known = partial(self.editable, ctx, issue_key)
-        body = {"fields": await self.values_for(ctx, fields, format, known)}
+        values = await self.values_for(ctx, fields, format, known)
+        if "parent" in values and not await self.is_cloud(ctx):
+            row = await self.read(ctx, issue_path(issue_key), fields="issuetype")
+            kind = (row.get("fields") or {}).get("issuetype") or {}
+            await self._under_epic(ctx, values, subtask=bool(kind.get("subtask")))
+        body = {"fields": values}
         request = Request(
             "PUT", issue_path(issue_key), Kind.REPEATABLE, json=body,
             params=None if notify_users else {"notifyUsers": "false"},

@@ -157,6 +157,13 @@ class JiraDataCenter(Jira):
             found[name] = [*found[name], *([self.names[row[name]]] if row[name] else [])]
         return found
 
+    def values_of(self, fields: dict[str, Any]) -> dict[str, Any]:
+        values = super().values_of(fields)
+        kind = values.get("issuetype")
+        if values.get("parent") and kind is not None and not records.TYPES[kind][1]:
+            raise refuse(400, parent="Issue type is not a sub-task but a parent is specified.")
+        return values
+
     @route("GET", "/rest/api/2/project", scopes=READ)
     def all_projects(self, request: Request) -> Any:
         return [records.project(request.base_url, row) for row in self.projects.values()]

@@ -11,6 +11,7 @@ from tests.doubles.atlassian import text_of
 from tests.doubles.documents import own_document
 from tests.doubles.faults import Reset
 from tests.doubles.fixtures import double_fixture
+from tests.doubles.jira import records
 from tests.doubles.jira.data_center import JiraDataCenter
 from tests.mcp_endpoint.speak import by_door, modern
 
@@ -283,3 +284,20 @@ def test_our_document_has_nothing_that_the_double_does_not_play():
     paths = own_document(JiraDataCenter.vendor).content["paths"]
     verbs = {"get", "put", "post", "delete"}
     assert {(verb.upper(), path) for path, item in paths.items() for verb in verbs & set(item)} <= played
+
+
+async def test_a_parent_is_an_epic_but_for_sub_tasks(call, jira, monkeypatch):
+    id = "customfield_10014"
+    monkeypatch.setitem(records.FIELDS, id, ("Epic Link", "any", "gh-epic-link"))
+    monkeypatch.setattr(records, "SETTABLE", {*records.SETTABLE, id})
+    asked = {"project_key": "PROJ", "summary": "x", "parent": "PROJ-1"}
+    story, below = [
+        jira.issue_by((await call("jira_create_issue", **asked, issue_type=kind))["key"])
+        for kind in ("Story", "Sub-task")
+    ]
+    assert (story[id], story["parent"]) == ("PROJ-1", None)
+    assert below["parent"] == jira.issue_by("PROJ-1")["id"]
+    await call("jira_update_issue", issue_key="PROJ-2", fields={"parent": "PROJ-1"})
+    assert jira.issue_by("PROJ-2")[id] == "PROJ-1"
+    await call("jira_update_issue", issue_key="PROJ-2", fields={"parent": None})
+    assert jira.issue_by("PROJ-2")[id] is None

@@ -188,3 +188,9 @@ async def test_limits_and_lost_answers_of_reads_are_made_good(call, jira):
     for fault in (TooMany(0), Reset(after=True), Status(503)):
         jira.faults.add(fault, path="getTransitions")
         assert (await call("jira_get_transitions", issue_key="PROJ-1"))["count"] == 3
+
+
+async def test_a_summary_is_told_also_where_links_elsewhere_may_not_be_read(call, jira):
+    jira.faults.add(Status(403), path="getRemoteIssueLinks")
+    told = await call("jira_summarize_issue", issue_key="PROJ-1")
+    assert (told["key"], "remote_links" in told) == ("PROJ-1", False)
