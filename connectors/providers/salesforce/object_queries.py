@@ -163,14 +163,16 @@ class ObjectQueries(PagedBase):
             rows, instance = await self._rows(ctx, query)
             found += [(str(row.get("ActivityDate") or ""), place, row) for row in rows]
         found.sort(key=lambda one: one[0], reverse=True)  # stable: each kind stays in Salesforce's order
-        after = [
-            offset + sum(place == n for _, place, _ in found[:limit]) for n, offset in enumerate(offsets)
-        ]
         items = [
             {"kind": kinds[place].lower(), **trim.record(row, text_limit=1000)}
             for _, place, row in found[:limit]
         ]
-        if len(found) <= limit:
+        items = items[: trim.fitting(items)]
+        after = [
+            offset + sum(place == n for _, place, _ in found[: len(items)])
+            for n, offset in enumerate(offsets)
+        ]
+        if len(found) <= len(items):
             page: Mapping[str, Any] = page_of(items)
         elif max(after) > MAX_OFFSET:
             page = ended(page_of(items))

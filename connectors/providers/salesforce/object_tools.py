@@ -93,8 +93,12 @@ class ObjectTools(SalesforceBase):
             for child in found.get("childRelationships") or ()
             if child.get("relationshipName") and self.allowed.has(child["childSObject"])
         }
+        names = [field["name"] for field in fields]
+        beside = len(str(children)) + sum(map(len, names)) + 3 * len(names)
+        shown = fields[: trim.fitting(fields, beside=beside)]
         return small(
-            object=found["name"], label=found.get("label"), fields=fields, count=len(fields),
+            object=found["name"], label=found.get("label"), fields=shown, count=len(shown),
+            more_fields=names[len(shown) :], hint=_NARROW if len(shown) < len(fields) else None,
             child_relationships=children if only == "all" else None, url=values.get("url"),
         )  # fmt: skip
 
@@ -221,6 +225,11 @@ _NEEDS: dict[str, tuple[tuple[str, str], ...]] = {
 # They work with tasks, or with events, alone.
 _ONE_IS_ENOUGH = ("salesforce_query_activities", "salesforce_create_activity", "salesforce_delete_activity")
 _NEED_ALL = ("salesforce_list_reports", "salesforce_run_report", "salesforce_run_flow")
+
+
+_NARROW = (
+    "more_fields are names alone: only='required' or 'custom' and include_picklists=false show more of each."
+)
 
 
 def _is_wanted(field: dict[str, Any], only: str) -> bool:

@@ -37,7 +37,8 @@ class PagedBase(SalesforceBase):
         asked = query_of(object, fields, conditions, order_by=order_by, limit=limit + 1, offset=offset)
         rows, instance = await self._rows(ctx, asked)
         items = trim.records(rows[:limit])
-        following = offset + limit if len(rows) > limit else None
+        items = items[: trim.fitting(items)]
+        following = offset + len(items) if len(rows) > len(items) else None
         if following is not None and following > MAX_OFFSET:
             return trim.listed(ended(page_of(items)), instance), whole
         return trim.listed(page_of(items, next_cursor(ctx, tool, {"q": whole}, following)), instance), whole
@@ -58,6 +59,7 @@ class PagedBase(SalesforceBase):
         limit: int,
         cursor: str | None,
         advise: Callable[[str], str] | None = None,
+        format: str = "json",
     ) -> dict[str, Any]:
         """A page of what Salesforce sends in batches: ``first`` is its path and parameters.
 
@@ -70,13 +72,14 @@ class PagedBase(SalesforceBase):
         found, instance = await self._get(ctx, path, params, headers=headers, advise=advise)
         # A parent's relationship leads to one record, and to no list.
         rows = list(found["records"]) if "records" in found else [found]
-        shown = rows[place : place + limit]
+        items = trim.records(rows[place : place + limit])
+        items = items[: trim.fitting(items, format)]
         position: Any = None
-        if place + limit < len(rows):
-            position = [locator, place + limit]
+        if place + len(items) < len(rows):
+            position = [locator, place + len(items)]
         elif not found.get("done", True) and found.get("nextRecordsUrl"):
             position = [str(found["nextRecordsUrl"]).rpartition("/")[2], 0]
-        page = page_of(trim.records(shown), next_cursor(ctx, tool, key, position), found.get("totalSize"))
+        page = page_of(items, next_cursor(ctx, tool, key, position), found.get("totalSize"))
         return trim.listed(page, instance)
 
 

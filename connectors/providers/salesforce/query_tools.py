@@ -74,7 +74,7 @@ class QueryTools(PagedBase):
         page = await self._batched(
             ctx, "salesforce_query", {"q": query, "deleted": include_deleted},
             ("queryAll" if include_deleted else "query", {"q": query}),
-            limit=limit, cursor=cursor, advise=lambda said: advice(query, said),
+            limit=limit, cursor=cursor, advise=lambda said: advice(query, said), format=format,
         )  # fmt: skip
         if counts(query):
             number = page["total"]
@@ -115,8 +115,9 @@ class QueryTools(PagedBase):
             if len(rows) < limit and counted[kind] <= most.get(kind, limit):
                 rows.append(row)
         items, kinds = trim.of_kinds(rows)
-        if len(rows) == len(hits):
-            return untrusted(trim.listed(page_of(items, None, len(rows)), instance, kinds))
+        items = items[: trim.fitting(items)]
+        if len(items) == len(hits):
+            return untrusted(trim.listed(page_of(items, None, len(items)), instance, kinds))
         page = {**page_of(items), "truncated": True}
         return untrusted(trim.listed(page, instance, kinds))
 
@@ -200,6 +201,12 @@ class QueryTools(PagedBase):
                 f"There are more than {limit} groups.",
                 code="too_many_groups",
                 hint="Raise limit, or narrow the groups down with where or having.",
+            )
+        if trim.fitting(rows, format) < len(rows):
+            raise InvalidInput(
+                f"The totals of {len(rows)} groups are too long for one answer.",
+                code="too_many_groups",
+                hint="Lower limit with order_by, or narrow the groups down with where or having.",
             )
         return told(page_of(rows), format, selected=selected(query))
 

@@ -1,5 +1,6 @@
 """Reports that people made in the org: found, and run as they are or narrowed down."""
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
@@ -102,14 +103,14 @@ def _shown(
             code="joined_report", hint=f"Run one of them by itself, or open {url}.",
         )  # fmt: skip
     rows = list(facts.rows())
-    all_told = len(rows) <= limit and bool(found.get("allData", True))
-    page: Any = {
-        **page_of(rows[:limit]),
-        **small(
-            name=visible(str(facts.metadata.get("name", ""))), report_format=kind, groups=facts.groups(),
-            totals=facts.totals(), url=url,
-        ),
-    }  # fmt: skip
+    about = small(
+        name=visible(str(facts.metadata.get("name", ""))), report_format=kind, groups=facts.groups(),
+        totals=facts.totals(), url=url,
+    )  # fmt: skip
+    shown = rows[:limit]
+    shown = shown[: trim.fitting(shown, format, beside=len(json.dumps(about)))]
+    all_told = len(shown) == len(rows) and bool(found.get("allData", True))
+    page: Any = {**page_of(shown), **about}
     if not all_told:
         page |= {"truncated": True, "hint": "Not all rows are shown: raise limit, or add filters."}
     return told(page, format)

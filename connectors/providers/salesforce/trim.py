@@ -4,12 +4,16 @@ A record by itself has its ``url``; a list says once how an id becomes an addres
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import orjson
+
+from connectors.kit.tables import flat
 from connectors.kit.tidy import person, tidy
 
 RECORD_URL: Final = "record_url"
+ROOM: Final = 54_000  # characters for the rows of an answer, which has 60,000 at most
 OBJECTS: Final = "id_prefixes"
 _PEOPLE: Final = frozenset({"Owner", "CreatedBy", "LastModifiedBy"})
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.000\+0000")
@@ -69,6 +73,22 @@ def whole(row: Mapping[str, Any], instance: str, *, text_limit: int = 20_000) ->
         and not _is_address(row, name, value)
     }
     return linked(shown, instance, text_limit=text_limit)
+
+
+def fitting(rows: Sequence[Mapping[str, Any]], format: str = "json", *, beside: int = 0) -> int:
+    """How many of the rows fit into one answer, at least one; ``beside`` characters stand beside them.
+
+    A page ends where its answer is full, with a cursor to the rest: what is cut off later is lost.
+    """
+    room = ROOM - beside
+    for place, row in enumerate(rows):
+        if format == "json":
+            room -= len(orjson.dumps(row, default=str)) + 1
+        else:
+            room -= sum(len(orjson.dumps(str(cell))) + 3 for cell in flat(row).values())
+        if room < 0 and place:
+            return place
+    return len(rows)
 
 
 def moment(text: str) -> str:

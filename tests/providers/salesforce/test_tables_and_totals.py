@@ -73,3 +73,48 @@ async def test_a_search_says_all_that_there_is_or_that_there_is_more(org):
     )
     raw = await org.get("search", sosl="FIND {wolf} RETURNING Account(Id, Name)", limit=5)
     assert (raw["count"], raw["truncated"], "total" in raw) == (5, True, False)
+
+
+async def listed(org, tool, key, **arguments):
+    """All rows' values of a list, page by page; each page is whole."""
+    seen, cursor = [], ""
+    while cursor is not None:
+        result = await org.call(tool, **arguments, cursor=cursor)
+        assert not result.is_error and "truncated" not in result.meta, result.content
+        page = result.structured
+        rows = [row[key] for row in page["items"]] if "items" in page else page["data"].splitlines()[1:]
+        assert page["count"] == len(rows) > 0
+        seen.append(rows)
+        cursor = page["next_cursor"]
+    return seen
+
+
+async def test_no_row_is_lost_where_a_page_is_larger_than_an_answer(org, monkeypatch):
+    monkeypatch.setattr(doubles, "BATCH", 500)
+    names = [f"N{number:03} {'x' * 700}" for number in range(199)]
+    for name in names:
+        org.double.make("Lead", {"LastName": name, "Company": "Acme"})
+        org.double.make("Task", {"Subject": name, "ActivityDate": "2030-01-31"})
+    for arguments in ({"format": "json"}, {"format": "csv"}):
+        pages = await listed(
+            org, "query", "Name", query="SELECT Name FROM Lead ORDER BY Name", limit=2000, **arguments
+        )
+        assert len(pages) > 1
+        assert [row for rows in pages for row in rows] == names, arguments
+    pages = await listed(org, "query_leads", "Name", limit=200, order_by="Name", fields=["Name"])
+    assert len(pages) > 1 and [row for rows in pages for row in rows] == names
+    pages = await listed(org, "query_activities", "Subject", limit=200, fields=["Subject"], kind="both")
+    assert len(pages) > 1 and sorted(row for rows in pages for row in rows) == names
+    found = await org.get("search", text="xx", limit=200, objects=[{"name": "Lead", "limit": 200}])
+    assert found["truncated"] and found["count"] == len(found["items"]) < 199
+    asked = {"object": "Lead", "aggregates": ["COUNT(Id) n"], "group_by": ["Name"]}
+    assert (await org.fail("aggregate_query", **asked))["code"] == "too_many_groups"
+
+
+async def test_all_fields_of_a_wide_object_are_named(org, monkeypatch):
+    wide = {f"Field_{number:03}__c": ("string", True, False) for number in range(1500)}
+    monkeypatch.setitem(doubles.OBJECTS, "Lead", {**doubles.OBJECTS["Lead"], **wide})
+    result = await org.call("get_record_fields", sobject_type="Lead")
+    told = result.structured
+    assert "truncated" not in result.meta and told["count"] == len(told["fields"]) and "only=" in told["hint"]
+    assert {*(field["name"] for field in told["fields"]), *told["more_fields"]} >= set(wide)
