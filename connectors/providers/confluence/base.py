@@ -1,6 +1,5 @@
 """What all tools of Confluence stand on: requests, spaces that are allowed, pages within them."""
 
-import asyncio
 import re
 import time
 from collections import OrderedDict
@@ -21,9 +20,7 @@ from connectors.kit.fields import demand_known, pick_each
 from connectors.kit.tidy import visible
 from connectors.providers.confluence.addresses import named_in
 from connectors.providers.confluence.data_center import DataCenter
-from connectors.providers.confluence.markup import losses_of, to_markdown, to_storage
 from connectors.providers.confluence.settings import ConfluenceSettings
-from connectors.providers.confluence.trim import storage_of
 from connectors.upstream.answers import Answer
 from connectors.upstream.client import Request, client_of
 from connectors.upstream.retry import Kind
@@ -34,7 +31,6 @@ KNOWN_S: Final = 300.0  # a space's id is believed to be its key's so long
 MOST_KNOWN: Final = 512
 MOST_KEYS: Final = 250  # that one request names
 DATA_CENTER: Final = "data center"  # the way of a place that is no Cloud
-LONG: Final = 50_000  # characters that are converted beside the loop
 _ABOUT_PAGE: Final = re.compile(rf"(?:{V2}/pages|{V1}/content)/\d+")
 _NO_PAGE: Final = "confluence_search finds pages; a page's id stands in its address after /pages/."
 
@@ -270,24 +266,6 @@ class ConfluenceBase(AtlassianConnector):
         )
 
 
-async def markdown_of(record: dict[str, Any]) -> str:
-    """A record's words as Markdown."""
-    storage = storage_of(record)
-    return await asyncio.to_thread(to_markdown, storage) if len(storage) > LONG else to_markdown(storage)
-
-
-async def lost_of(storage: str) -> list[str]:
-    """What a record's storage format has that its Markdown has not."""
-    return await asyncio.to_thread(losses_of, storage) if len(storage) > LONG else losses_of(storage)
-
-
-async def storage_from(content: str, format: str) -> str:
-    """What is sent as a body."""
-    if format == "storage":
-        return content
-    return await asyncio.to_thread(to_storage, content) if len(content) > LONG else to_storage(content)
-
-
 def spelled(keys: Iterable[str]) -> list[str]:
     """Keys of spaces as people write them and as they mostly are: in capitals, but for people's own."""
     return list(
@@ -299,8 +277,3 @@ def demand_title(title: str) -> None:
     """Raise InvalidInput for a title of which nothing is seen."""
     if not visible(title).strip():
         raise InvalidInput("The title is blank.")
-
-
-def body_of(storage: str) -> dict[str, str]:
-    """A body as version 2 takes it."""
-    return {"representation": "storage", "value": storage}

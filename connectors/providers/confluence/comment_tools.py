@@ -10,7 +10,8 @@ from connectors.kit.cursors import Cursor
 from connectors.kit.fields import Fields
 from connectors.kit.tidy import untrusted
 from connectors.providers.confluence import trim
-from connectors.providers.confluence.base import V2, ConfluenceBase, body_of, storage_from
+from connectors.providers.confluence.base import V2, ConfluenceBase
+from connectors.providers.confluence.bodies import body_of, storage_from
 from connectors.providers.confluence.types import Limit, PageId
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind

@@ -8,7 +8,8 @@ from connectors.base import Context, ResourceContents, prompt, resource
 from connectors.errors import NotFound
 from connectors.kit.tidy import UNTRUSTED, visible
 from connectors.providers.confluence import queries, trim
-from connectors.providers.confluence.base import V1, V2, ConfluenceBase, markdown_of
+from connectors.providers.confluence.base import V1, V2, ConfluenceBase
+from connectors.providers.confluence.bodies import markdown_of
 
 
 class Guides(ConfluenceBase):

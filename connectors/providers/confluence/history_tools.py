@@ -11,7 +11,8 @@ from connectors.kit.cursors import Cursor
 from connectors.kit.fields import Fields
 from connectors.kit.tidy import cut, untrusted, visible
 from connectors.providers.confluence import trim
-from connectors.providers.confluence.base import V2, ConfluenceBase, markdown_of
+from connectors.providers.confluence.base import V2, ConfluenceBase
+from connectors.providers.confluence.bodies import markdown_of
 from connectors.providers.confluence.types import Limit, PageId
 
 Number = Annotated[int, Field(ge=1, description="A version's number.")]

@@ -9,7 +9,8 @@ from connectors.kit.cursors import Cursor, next_cursor, offset_after, page_of, p
 from connectors.kit.fields import Fields
 from connectors.kit.tidy import person, small, untrusted, visible
 from connectors.providers.confluence import queries, trim
-from connectors.providers.confluence.base import V1, V2, ConfluenceBase, body_of, demand_title, storage_from
+from connectors.providers.confluence.base import V1, V2, ConfluenceBase, demand_title
+from connectors.providers.confluence.bodies import body_of, storage_from
 from connectors.providers.confluence.markup import to_markdown
 from connectors.providers.confluence.types import Content, ContentFormat, Limit, PageId, SpaceKey, Title
 from connectors.upstream.client import Request

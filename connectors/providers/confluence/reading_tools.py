@@ -10,15 +10,8 @@ from connectors.kit.cursors import Cursor, next_cursor, page_of, parameter_of, p
 from connectors.kit.fields import Fields, demand_known, pick, pick_each
 from connectors.kit.tidy import untrusted, visible
 from connectors.providers.confluence import queries, trim
-from connectors.providers.confluence.base import (
-    MOST_KEYS,
-    V1,
-    V2,
-    ConfluenceBase,
-    lost_of,
-    markdown_of,
-    spelled,
-)
+from connectors.providers.confluence.base import MOST_KEYS, V1, V2, ConfluenceBase, spelled
+from connectors.providers.confluence.bodies import lost_of, markdown_of
 from connectors.providers.confluence.passages import best
 from connectors.providers.confluence.types import Limit, PageId, PageUrl, SpaceKey, Title
 

@@ -16,7 +16,8 @@ from typing import Any, Final
 from connectors.base import Context
 from connectors.errors import ConnectorError
 from connectors.kit.attachments import file_form
-from connectors.providers.confluence.base import V1, V2, ConfluenceBase, body_of
+from connectors.providers.confluence.base import V1, V2, ConfluenceBase
+from connectors.providers.confluence.bodies import body_of
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
 

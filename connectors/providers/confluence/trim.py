@@ -10,8 +10,8 @@ from connectors.providers.confluence.markup import to_markdown
 _HIGHLIGHT: Final = re.compile(r"@@@(?:end)?hl@@@")
 # What records may have, for callers that name the fields they want.
 PAGE: Final = (
-    "id", "type", "title", "space", "status", "parent_id", "version", "author", "created_at", "updated_at", "updated_by", "url",
-    "content", "not_in_markdown", "characters", "next_start", "comments", "history",
+    "id", "type", "title", "space", "status", "parent_id", "version", "author", "created_at", "updated_at",
+    "updated_by", "url", "content", "not_in_markdown", "characters", "next_start", "comments", "history",
 )  # fmt: skip
 ROW: Final = ("id", "title", "parent_id", "version", "created_at", "updated_at", "url")
 SPACE: Final = ("id", "key", "name", "type", "status", "homepage_id", "description", "url")

@@ -10,14 +10,8 @@ from connectors.base import Context, ToolResult, tool
 from connectors.errors import Conflict, InvalidInput, UpstreamError
 from connectors.kit.tidy import untrusted
 from connectors.providers.confluence import trim
-from connectors.providers.confluence.base import (
-    V2,
-    ConfluenceBase,
-    body_of,
-    demand_title,
-    lost_of,
-    storage_from,
-)
+from connectors.providers.confluence.base import V2, ConfluenceBase, demand_title
+from connectors.providers.confluence.bodies import body_of, lost_of, storage_from
 from connectors.providers.confluence.markup import Section, sections_of
 from connectors.providers.confluence.types import (
     Content,
