@@ -8,7 +8,7 @@ from common.text import clean_text
 from connectors.errors import Conflict, InvalidInput
 from connectors.providers.goals.board import Board
 from connectors.providers.goals.models import TaskNote
-from connectors.providers.goals.records import Scope, note_record, number_of
+from connectors.providers.goals.records import Scope, number_of, with_notes
 from connectors.providers.goals.saved import saved_task
 from connectors.providers.goals.types import MAX_LINKS, MAX_NOTES
 
@@ -29,7 +29,7 @@ def note_add(scope: Scope, task: str, text: str) -> dict[str, Any]:
     )
     board.touch(row)
     board.settle()
-    return {**saved_task(board, row), "notes": [note_record(note) for note in notes]}
+    return with_notes(saved_task(board, row), notes)
 
 
 @transaction.atomic

@@ -77,7 +77,7 @@ def dependencies_validate(
         if ends[1] not in edges[ends[0]]:
             edges[ends[0]].append(ends[1])
     cycle = find_cycle(edges)
-    steps = steps_of(tasks.values())
+    steps = steps_of(task._replace(dependencies=edges[task.number]) for task in tasks.values())
     redundant = [] if cycle else redundant_edges(steps, phases(steps))
     stuck = [
         task.public_id

@@ -1,7 +1,7 @@
 """Rows as the plain records that clients get, and the small parsing that goes the other way."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -21,7 +21,13 @@ COPY_LIFETIME = timedelta(days=7)
 PRIORITY_NAMES: Mapping[int, str] = {p.value: str(p.label) for p in Priority}
 PRIORITY_NUMBERS: Mapping[str, int] = {name: number for number, name in PRIORITY_NAMES.items()}
 _HOURS = {"m": 1 / 60, "h": 1.0, "d": 8.0, "w": 40.0}
-_DURATION = re.compile(r"^\s*(\d{1,6}(?:\.\d{1,4})?)\s*(m|h|d|w)[a-z]*\s*$", re.IGNORECASE)
+_DURATION = re.compile(
+    r"^\s*(\d{1,6}(?:\.\d{1,4})?)\s*"
+    r"(?:(m)(?:ins?|inutes?)?|(h)(?:rs?|ours?)?|(d)(?:ays?)?|(w)(?:ks?|eeks?)?)\s*$",
+    re.IGNORECASE,
+)
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not the text backslash, u, 0000
+_ANSWER = 58_000  # characters of rows in one answer, which holds 60,000 in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +98,12 @@ def hours(value: float | str | None) -> float | None:
     if value is None or isinstance(value, (int, float)):
         return None if value is None else float(value)
     found = _DURATION.match(value)
-    if found:
-        return round(float(found[1]) * _HOURS[found[2].lower()], 4)
     try:
-        number = float(value)
+        if found:
+            unit = next(unit for unit in found.groups()[1:] if unit)
+            number = round(float(found[1]) * _HOURS[unit.lower()], 4)
+        else:
+            number = float(value)
     except ValueError:
         number = -1.0
     if not 0 <= number <= 100_000:  # also refuses nan
@@ -125,7 +133,7 @@ def json_text(value: Any, what: str) -> str:
         raise InvalidInput(
             f"{what} has {len(data)} bytes; at most {MAX_JSON} are kept.", hint="Keep a link instead."
         )
-    if b"\\u0000" in data:
+    if _NUL.search(data):
         raise InvalidInput(f"{what} holds a NUL character, which cannot be stored.", hint="Remove it.")
     return data.decode()
 
@@ -152,6 +160,18 @@ def check_fields(fields: Iterable[str] | None, shape: Any) -> None:
             f"There is no field {', '.join(map(repr, unknown))}.",
             hint=f"Fields: {', '.join(shape.__annotations__)}.",
         )
+
+
+def fitting(rows: Sequence[dict[str, Any]], room: int = _ANSWER) -> int:
+    """How many of the rows, from the first, an answer has room for; at least one of those there are.
+
+    What is more would be cut by the pipeline, and whoever goes on with the next page would miss it.
+    """
+    for count, row in enumerate(rows):
+        room -= len(orjson.dumps(row)) + 1
+        if room < 0:
+            return max(1, count)
+    return len(rows)
 
 
 def compact(record: dict[str, Any]) -> dict[str, Any]:
@@ -217,6 +237,16 @@ def task_line(task: PlanTask | Task) -> dict[str, Any]:
             "dependencies": [task_id(number) for number in task.dependencies],
         }
     )
+
+
+def with_notes(record: dict[str, Any], notes: Sequence[TaskNote]) -> dict[str, Any]:
+    """A task's record with its notes, the oldest first; where they are too long, with the newest of them."""
+    if not notes:
+        return record
+    newest = [note_record(note) for note in reversed(notes)]
+    shown = fitting(newest, _ANSWER - len(orjson.dumps(record)))
+    omitted = {"notes_omitted": len(newest) - shown} if shown < len(newest) else {}
+    return {**record, "notes": newest[:shown][::-1], **omitted}
 
 
 def note_record(note: TaskNote) -> dict[str, str]:

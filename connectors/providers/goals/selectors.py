@@ -3,7 +3,7 @@
 from collections import Counter as Tally
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, Q, QuerySet
 
@@ -16,15 +16,17 @@ from connectors.providers.goals.records import (
     PlanTask,
     Scope,
     check_fields,
+    compact,
+    fitting,
     goal_record,
     moment,
-    note_record,
     number_of,
     pick,
     progress_of,
     task_id,
     task_line,
     task_record,
+    with_notes,
 )
 from connectors.providers.goals.states import CLOSED, State
 from connectors.providers.goals.types import MAX_BATCH, MAX_TASKS, GoalRecord, TaskRecord
@@ -80,30 +82,35 @@ def goal_list(
         rows = rows.filter(status=status)
     if priority:
         rows = rows.filter(priority=PRIORITY_NUMBERS[priority])
-    page, following = _page(scope, "list_goals", rows, (status, priority), limit, cursor)
+    page, after = _page(scope, "list_goals", rows, (status, priority), limit, cursor)
     states: dict[Any, list[str]] = {goal.pk: [] for goal in page}
     counted = Task.objects.filter(goal_id__in=list(states), **scope.keys).values("goal_id", "status")
     for found in counted.annotate(n=Count("id")).order_by():
         states[found["goal_id"]] += [found["status"]] * found["n"]
     items = [pick(goal_record(goal, scope, progress_of(states[goal.pk])), fields) for goal in page]
-    return _answer(items, following)
+    return _paged(items, after)
 
 
-def task_get(scope: Scope, task: str, fields: Sequence[str] | None = None) -> dict[str, Any]:
-    """One task with its notes and the tasks that wait for it."""
+def task_get(
+    scope: Scope, task: str, fields: Sequence[str] | None = None, skip_notes: int = 0
+) -> dict[str, Any]:
+    """One task with its notes (but for the newest ``skip_notes``) and the tasks that wait for it."""
     check_fields(fields, TaskRecord)
     row = Task.objects.filter(number=number_of(task), **scope.keys).select_related("goal").first()
     if row is None:
         raise no_task(number_of(task))
-    notes = [note_record(note) for note in TaskNote.objects.filter(task=row, **scope.keys)]
+    notes = list(TaskNote.objects.filter(task=row, **scope.keys))
     others = Task.objects.filter(goal_id=row.goal_id, **scope.keys).order_by("position")
     dependents = [
         task_id(number)
         for number, needed in others.values_list("number", "dependencies")
         if row.number in needed
     ]
-    more = {"notes": notes, "dependents": dependents}
-    return pick({**task_record(row, row.goal.number), **{k: v for k, v in more.items() if v}}, fields)
+    record = task_record(row, row.goal.number)
+    record = pick({**record, "dependents": dependents} if dependents else record, fields)
+    if fields and "notes" not in fields:
+        return record
+    return with_notes(record, notes[: max(0, len(notes) - skip_notes)])
 
 
 def tasks_get(scope: Scope, tasks: Sequence[str]) -> dict[str, Any]:
@@ -111,9 +118,11 @@ def tasks_get(scope: Scope, tasks: Sequence[str]) -> dict[str, Any]:
     numbers = list(dict.fromkeys(number_of(task) for task in tasks))
     rows = Task.objects.filter(number__in=numbers, **scope.keys).select_related("goal")
     found = {row.number: task_record(row, row.goal.number) for row in rows}
-    answer = _answer([found[number] for number in numbers if number in found], None)
+    items = [found[number] for number in numbers if number in found]
     missing = [task_id(number) for number in numbers if number not in found]
-    return {**answer, "missing": missing} if missing else answer
+    shown = fitting(items)
+    omitted = [item["id"] for item in items[shown:]]
+    return {**_answer(items[:shown]), **compact({"missing": missing, "omitted": omitted})}
 
 
 def tasks_next(scope: Scope, goal: str | None = None, limit: int = 10) -> dict[str, Any]:
@@ -131,7 +140,8 @@ def tasks_next(scope: Scope, goal: str | None = None, limit: int = 10) -> dict[s
     rows = rows.select_related("goal").order_by(
         "-goal__priority", "-priority", "goal__number", "position", "number"
     )
-    return _answer([_offer(row) for row in rows[:limit]], None)
+    items = [_offer(row) for row in rows[:limit]]
+    return _answer(items[: fitting(items)])
 
 
 def _offer(row: Task) -> dict[str, Any]:
@@ -151,7 +161,7 @@ def tasks_search(
 ) -> dict[str, Any]:
     """Tasks whose title or description has every word of the query, the newest first."""
     check_fields(fields, TaskRecord)
-    words = query.replace("\x00", " ").split()[:10]
+    words = list(dict.fromkeys(query.replace("\x00", " ").split()))
     if not words:
         raise InvalidInput("The query is empty.", hint="Give at least one word; list_goals shows everything.")
     rows = Task.objects.filter(**scope.keys).select_related("goal")
@@ -161,8 +171,8 @@ def tasks_search(
         rows = rows.filter(goal=load_goal(scope, goal))
     if status:
         rows = rows.filter(status=status)
-    page, following = _page(scope, "search_tasks", rows, (words, goal, status), limit, cursor)
-    return _answer([pick(task_record(row, row.goal.number), fields) for row in page], following)
+    page, after = _page(scope, "search_tasks", rows, (words, goal, status), limit, cursor)
+    return _paged([pick(task_record(row, row.goal.number), fields) for row in page], after)
 
 
 def agent_status(scope: Scope) -> dict[str, Any]:
@@ -201,8 +211,8 @@ def newest_goals(scope: Scope, limit: int, words: str = "") -> list[Goal]:
 
 def _page(
     scope: Scope, tool: str, rows: QuerySet[Any], filters: Any, limit: int, cursor: str | None
-) -> tuple[list[Any], str | None]:
-    """One page by number, newest first, and the sealed cursor of the next one."""
+) -> tuple[list[Any], "_After"]:
+    """One page by number, newest first, and what makes the sealed cursor of the next one."""
     bind = f"{scope.tenant_id}:{scope.connection_id}:{tool}:{filters}"
     if cursor:
         try:
@@ -214,11 +224,25 @@ def _page(
                 hint="Use next_cursor with the same arguments, or start without a cursor.",
             ) from None
     page = list(rows.order_by("-number")[: limit + 1])
-    if len(page) <= limit:
-        return page, None
-    return page[:limit], seal("goals.cursor", page[limit - 1].number, bind=bind)
+    return page[:limit], _After([row.number for row in page[:limit]], len(page) > limit, bind)
 
 
-def _answer(items: list[dict[str, Any]], following: str | None) -> dict[str, Any]:
-    answer: dict[str, Any] = {"items": items, "count": len(items)}
-    return {**answer, "next_cursor": following} if following else answer
+class _After(NamedTuple):
+    """The numbers of a page's rows, whether more follow, and what its cursor is bound to."""
+
+    numbers: list[int]
+    more: bool
+    bind: str
+
+
+def _paged(items: list[dict[str, Any]], after: _After) -> dict[str, Any]:
+    """A page with as many rows as fit; its cursor goes on after the last of them."""
+    shown = fitting(items)
+    answer = _answer(items[:shown])
+    if shown == len(items) and not after.more:
+        return answer
+    return {**answer, "next_cursor": seal("goals.cursor", after.numbers[shown - 1], bind=after.bind)}
+
+
+def _answer(items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"items": items, "count": len(items)}

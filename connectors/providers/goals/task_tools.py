@@ -38,10 +38,20 @@ class TaskTools(GoalTools):
 
     @tool(title="Get a task", hint="R", required=True)
     async def get_task(
-        self, ctx: Context, task_id: types.TaskId, fields: types.Fields | None = None
+        self,
+        ctx: Context,
+        task_id: types.TaskId,
+        fields: types.Fields | None = None,
+        skip_notes: Annotated[
+            int,
+            Field(ge=0, le=types.MAX_NOTES, description="Newest notes to leave out, to read older ones."),
+        ] = 0,
     ) -> types.TaskRecord:
-        """A task with its notes, links, dependencies and the tasks that wait for it."""
-        record: Any = await in_db(selectors.task_get, self.scope(ctx), task_id, fields)
+        """A task with its notes, links, dependencies and the tasks that wait for it.
+
+        Of many long notes the newest come; notes_omitted says how many are older.
+        """
+        record: Any = await in_db(selectors.task_get, self.scope(ctx), task_id, fields, skip_notes)
         return record
 
     @tool(title="Get many tasks", hint="R", long_running=True, required=True)
@@ -50,7 +60,10 @@ class TaskTools(GoalTools):
         ctx: Context,
         task_ids: Annotated[list[types.TaskId], Field(min_length=1, max_length=types.MAX_BATCH)],
     ) -> types.TaskList:
-        """Tasks by id, in the asked order; ids without a task come under missing."""
+        """Tasks by id, in the asked order; ids without a task come under missing.
+
+        Tasks that would make the answer too long come under omitted: ask for them in a further call.
+        """
         record: Any = await in_db(selectors.tasks_get, self.scope(ctx), task_ids)
         return record
 

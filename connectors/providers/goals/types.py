@@ -159,6 +159,7 @@ class TaskRecord(TypedDict, total=False):
     links: list[Link]
     lease: Lease
     notes: list[Note]
+    notes_omitted: int
     dependents: list[str]
     abandoned: bool
     version: int
@@ -238,6 +239,7 @@ class TaskList(TypedDict, total=False):
     count: int
     next_cursor: str
     missing: list[str]
+    omitted: list[str]
 
 
 class Phase(TypedDict):

@@ -54,7 +54,7 @@ class PermissionDetail(View):
         values = said(PermissionSerializer, request)
         if role not in list(Role):
             raise Http404
-        if request.data.get("role", role) != role:
+        if dict(request.data).get("role", role) != role:
             raise InvalidValue("The role in the body differs from the one in the path.", "role")
         row = permission_set(
             tenant=tenant,

@@ -388,3 +388,44 @@ async def test_a_goal_has_at_most_500_tasks(store: Store):
     error = await store.refused("break_down_goal", goal_id=goal, subtasks=EXAMPLE[:1])
     assert isinstance(error, InvalidInput)
     assert "500" in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [("90 min", 1.5), ("2hrs", 2), ("3 days", 24), ("1 week", 40), ("30 minutes", 0.5), ("7", 7)],
+    ids=["minutes", "hours", "days", "week", "long", "bare"],
+)
+async def test_an_estimate_is_read_as_it_is_meant(store: Store, text: str, hours: float):
+    task = await store.call("add_task", goal_id=await store.goal(), description="x", estimate=text)
+    assert task["estimate"] == hours
+
+
+@pytest.mark.parametrize("text", ["2 months", "5 moons", "3 dozen", "999999w", "2 years"])
+async def test_an_estimate_that_means_something_else_is_refused(store: Store, text: str):
+    error = await store.refused("add_task", goal_id=await store.goal(), description="x", estimate=text)
+    assert (text in error.message, "30m" in error.hint) == (True, True)
+
+
+async def test_a_search_minds_all_of_its_words(store: Store):
+    goal = await store.goal()
+    words = [f"word{n}" for n in range(12)]
+    for count in (11, 12):
+        await store.call("add_task", goal_id=goal, description=" ".join(words[:count]), title=f"{count}")
+    found = await store.call("search_tasks", query=" ".join(words))
+    assert [task["title"] for task in found["items"]] == ["12"]
+
+
+async def test_validation_tells_what_proposed_dependencies_make_needless(store: Store):
+    goal, ids = await store.example()
+    edge = {"task_id": ids["backend"], "depends_on": ids["research"]}
+    found = await store.call("validate_dependencies", goal_id=goal, proposed=[edge])
+    assert (found["valid"], found["redundant"]) == (True, [edge])
+    assert (await store.call("validate_dependencies", goal_id=goal))["redundant"] == []
+
+
+async def test_a_text_that_only_looks_like_an_escaped_nul_is_kept(store: Store):
+    told = {"pattern": "\\u0000", "twice": "\\\\u0000"}
+    goal = await store.goal(metadata=told)
+    assert (await store.call("get_goal", goal_id=goal))["metadata"] == told
+    for text in ("\x00", "\\\x00"):
+        assert "NUL" in (await store.refused("update_goal", goal_id=goal, metadata={"x": text})).message
