@@ -102,6 +102,15 @@ def test_a_private_key_keeps_its_lines_and_is_not_sent_back(connector: str) -> N
     assert kept.splitlines() == KEY.splitlines()
 
 
+def test_what_is_lacking_is_called_by_its_label_and_a_date_has_the_browsers_picker() -> None:
+    answer = adding("github", credential_mode="shared", credential_app_id="1")
+    said = answer.context["form"].errors["credential_installation_id"]
+    assert said == ["The method app also needs “App: installation id” and “App: private key”."]
+    answer = adding("jira", settings_site="https://acme.atlassian.net", credential_expires_at="soon")
+    assert "valid date" in str(answer.context["form"].errors["credential_expires_at"])
+    assert 'type="date" name="credential_expires_at"' in answer.content.decode().replace("\n", " ")
+
+
 def test_names_of_fields_are_spelled_as_people_spell_them() -> None:
     client = sign_in(make_member(make_tenant(), "admin").user)
     form = client.get(url("connectors_connection_add") + "?connector=salesforce").context["form"]

@@ -17,7 +17,7 @@ def add_errors(form: Any, error: Exception) -> None:
 
     ``settings.region`` and ``credential.token`` are the fields ``settings_region`` and
     ``credential_token`` of a connection's form. A refusal of the whole (``credential.``) goes to the
-    first field that it says is needed.
+    first field that it says is needed, by the labels that people see.
     """
     if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
         for name, errors in error.error_dict.items():
@@ -28,6 +28,14 @@ def add_errors(form: Any, error: Exception) -> None:
         return
     parts = (getattr(error, "field", None) or "").split(".")
     names = ["_".join(parts[:length]) for length in range(len(parts), 0, -1)]
-    said = re.findall(r"\w+", str(error).partition(" needs ")[2])
-    names += [f"{parts[0]}_{word}" for word in said]
-    form.add_error(next((name for name in names if name in form.fields), None), str(error))
+    text, word, needed = str(error).partition(" needs ")
+    names += [f"{parts[0]}_{said}" for said in re.findall(r"\w+", needed)]
+    at = next((name for name in names if name in form.fields), None)
+    if parts[1:] == [""]:
+        needed = re.sub(r"\w+", lambda said: _label(form, f"{parts[0]}_{said[0]}") or said[0], needed)
+    form.add_error(at, f"{text}{word}{needed}")
+
+
+def _label(form: Any, name: str) -> str:
+    """How people see a field, in quotes; empty where there is none of this name."""
+    return f"“{form.fields[name].label}”" if name in form.fields else ""

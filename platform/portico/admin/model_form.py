@@ -4,6 +4,7 @@ import enum
 import types
 import typing
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -123,6 +124,8 @@ def _typed(
             if "per line" not in common["help_text"]:
                 common["help_text"] = f"{common['help_text']} One a line.".strip()
             return LinesField(**common)
+    if kind is date:
+        return forms.CharField(widget=forms.DateInput(attrs={"type": "date"}), **common)
     if isinstance(kind, type) and not issubclass(kind, BaseModel | dict | list):
         return forms.CharField(**common)  # dates, URLs, UUIDs: pydantic reads them from text
     common["help_text"] = f"{common['help_text']} JSON.".strip()
