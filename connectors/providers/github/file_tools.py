@@ -12,6 +12,7 @@ from connectors.kit.tidy import small
 from connectors.providers.github import trim
 from connectors.providers.github.branch_tools import BranchTools
 from connectors.providers.github.issue_tools import small_body
+from connectors.providers.github.pacing import turns_left
 from connectors.providers.github.scope import branch_of, file_path, quoted_path
 from connectors.providers.github.trees import entries_at, modes_of
 from connectors.providers.github.types import Branch, Repo, Sha, Text
@@ -19,6 +20,7 @@ from connectors.upstream.retry import Kind
 
 MAX_CONTENT: Final = 2_000_000
 MAX_FILES: Final = 100
+WRITES: Final = 3  # of every commit: tree, commit and branch
 _MOVED: Final = (
     "github_get_branch_info shows where the branch is now; read the files again and repeat the change."
 )
@@ -145,6 +147,7 @@ class FileTools(BranchTools):
         if len(set(paths)) < len(paths):
             raise InvalidInput("A path occurs twice.", code="bad_files")
         contents = [None if file.delete else _bytes(file.content or "", file.encoding) for file in files]
+        _demand_time(ctx, contents)
         head, new = await self._head(ctx, repo, name, base_branch)
         parent, tree = _tips(head)
         if head_sha is not None and head_sha != parent:
@@ -194,8 +197,9 @@ class FileTools(BranchTools):
         """The branch, or the one that it begins at, and whether it is new."""
         try:
             return await self.branch_row(ctx, repo, name), False
-        except NotFound:
+        except NotFound as error:
             if base_branch is None:
+                error.hint = f"{error.hint} base_branch says where a new one begins. {_FIRST}"
                 raise
         return await self.branch_row(ctx, repo, branch_of(base_branch)), True
 
@@ -206,11 +210,10 @@ class FileTools(BranchTools):
         entry: dict[str, Any] = {"path": path, "mode": mode, "type": "blob"}
         if data is None:
             return {**entry, "sha": None}
-        try:
-            return {**entry, "content": data.decode("utf-8")}
-        except UnicodeDecodeError:
-            blob = {"content": base64.b64encode(data).decode(), "encoding": "base64"}
-            return {**entry, "sha": (await self._git(ctx, f"{place}/git/blobs", blob))["sha"]}
+        if (text := _text(data)) is not None:
+            return {**entry, "content": text}
+        blob = {"content": base64.b64encode(data).decode(), "encoding": "base64"}
+        return {**entry, "sha": (await self._git(ctx, f"{place}/git/blobs", blob))["sha"]}
 
     async def _git(self, ctx: Context, path: str, body: dict[str, Any]) -> dict[str, Any]:
         said = (await self.write(ctx, "POST", path, body, kind=Kind.REPEATABLE)).json()
@@ -237,7 +240,27 @@ class FileTools(BranchTools):
             ) from error
 
 
+_FIRST: Final = "An empty repository gets its first file with github_create_or_update_file."
 _LOOK: Final = "Check with github_get_branch_info before trying again."
+
+
+def _text(data: bytes) -> str | None:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _demand_time(ctx: Context, contents: list[bytes | None]) -> None:
+    """Refuse more files that are no text than a call can send: each is a write of its own, in its turn."""
+    number = sum(data is not None and _text(data) is None for data in contents)
+    most = max(1, turns_left(ctx) - WRITES)
+    if number > most:
+        raise InvalidInput(
+            f"{number} files that are no text are too many for one call.",
+            code="too_many_files",
+            hint=f"Commit at most {most} of them at a time: GitHub wants a second between writes.",
+        )
 
 
 def _place(repo: str, path: str) -> tuple[str, str]:

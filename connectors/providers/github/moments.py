@@ -11,9 +11,9 @@ def moment(text: str | None) -> str | None:
         return None
     try:
         found = datetime.fromisoformat(text.strip())
-    except ValueError:
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InvalidInput(
             f"{text[:40]!r} is no time.", code="bad_time", hint="Such as 2026-01-31 or 2026-01-31T12:00:00Z."
         ) from None
-    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    return found.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{found.replace(tzinfo=None).isoformat(timespec='seconds')}Z"

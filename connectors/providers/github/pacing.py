@@ -57,6 +57,11 @@ async def take_turn(ctx: Context, apart_s: float | None = None) -> None:
         await asyncio.sleep(wait)
 
 
+def turns_left(ctx: Context) -> int:
+    """How many writes a call has time for at most."""
+    return int(max(0.0, ctx.deadline - time.monotonic() - 1.0) / APART_S)
+
+
 def _own_turn(place: tuple[UUID, UUID, str], apart: float, patience: float) -> float:
     now = time.monotonic()
     turn = max(now, _own.get(place, 0.0))

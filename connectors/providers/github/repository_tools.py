@@ -51,6 +51,8 @@ class RepositoryTools(AccountTools):
             raise InvalidInput("Name a user or an organisation, not both.", code="bad_arguments")
         if not (username or org or self.scope.owners or await self.is_app(ctx)) and self.scope.repositories:
             return await self._allowed(ctx, sort, limit, cursor, fields)
+        if owner := org or username:
+            self.scope.demand_owner(login_of(owner))
         # Without a direction names ascend and times descend.
         params: dict[str, Any] = {"sort": sort}
         rows_in = ""

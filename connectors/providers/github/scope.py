@@ -40,6 +40,17 @@ class Scope:
         name = repo.lower()
         return not self.bounded or name in self.repositories or name.partition("/")[0] in self.owners
 
+    def demand_owner(self, login: str) -> None:
+        """Refuse an owner of whom no repository can be reached. Raises NotPermitted."""
+        owner = login.lower()
+        known = self.owners | {name.partition("/")[0] for name in self.repositories}
+        if self.bounded and owner not in known:
+            raise NotPermitted(
+                f"This connection reaches no repository of {login}.",
+                code="repository_not_allowed",
+                hint=self.said(),
+            )
+
     def demand(self, repo: str) -> str:
         """A repository as the beginning of a path. Raises InvalidInput, NotPermitted."""
         repo = repo.strip()
@@ -96,7 +107,7 @@ class Scope:
 
     def _held(self, text: str) -> None:
         """Refuse what could make a bounded search look elsewhere."""
-        if text.count('"') % 2:
+        if text.count('"') % 2 or '\\"' in text:  # whether a backslash quotes a mark, GitHub alone knows
             raise InvalidInput("A quotation mark of the query is not closed.", code="bad_query")
         bare = re.sub(r'"[^"]*"', '""', text)
         if _PLACES.search(bare):
@@ -125,7 +136,11 @@ def login_of(name: str) -> str:
     """A user's or organisation's name for a path. Raises InvalidInput."""
     name = name.strip().removeprefix("@")
     if not _LOGIN.fullmatch(name):
-        raise InvalidInput(f"{name[:60]!r} is no user or organisation.", code="bad_login")
+        raise InvalidInput(
+            f"{name[:60]!r} is no user or organisation.",
+            code="bad_login",
+            hint="Write a login, such as octocat.",
+        )
     return quote(name, safe="")
 
 

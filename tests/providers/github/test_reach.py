@@ -23,7 +23,7 @@ ESCAPES = [
     "-repo:octo/hello-world", "x OR repo:octo/secrets.io", "(x) ", "x OR y", "NOT x", "x) OR (y", 'x" repo:octo/secrets.io',
     'x "y" repo:"octo/secrets.io"', "x ｒｅｐｏ：octo/secrets.io", "x re\u200bpo:octo/secrets.io", "x\trepo:octo/secrets.io",
     "x\u00a0repo:octo/secrets.io", "x repo :octo/secrets.io", '\\" repo:octo/secrets.io', "x|repo:octo/secrets.io", "a AND b",
-    "x owner:octo", "enterprise:octo",
+    "x owner:octo", "enterprise:octo", '"a \\" b" repo:octo/secrets.io "',
 ]  # fmt: skip
 
 
@@ -111,6 +111,15 @@ async def test_tools_reach_no_other_repository(open_desk, github):
         assert REPO in error["hint"]
     assert not [request for request in github.requests if "secrets.io" in request.path]
     assert [row["repo"] for row in (await desk("github_list_repositories"))["items"]] == [REPO]
+
+
+async def test_an_owner_who_is_not_allowed_is_not_asked_for(open_desk, github):
+    desk = await open_desk(repositories=[REPO])
+    for argument in ("username", "org"):
+        error = await desk("github_list_repositories", **{argument: "mona"})
+        assert (error["code"], REPO in error["hint"]) == ("repository_not_allowed", True)
+    assert not github.requests
+    assert [row["repo"] for row in (await desk("github_list_repositories", org="OCTO"))["items"]] == [REPO]
 
 
 async def test_a_pull_request_takes_no_commits_of_a_fork_that_is_not_allowed(open_desk, github):

@@ -3,8 +3,9 @@
 import pytest
 
 from connectors.errors import InvalidInput
-from connectors.providers.github import trim
+from connectors.providers.github import pacing, trim
 from connectors.providers.github.answers import explained, mended
+from connectors.providers.github.moments import moment
 from connectors.upstream.answers import Answer
 from tests.providers.github.conftest import REPO
 
@@ -83,3 +84,38 @@ async def test_a_write_ends_what_it_changes_beside_its_own_record(open_desk, git
     assert (await desk("github_get_repository", repo=REPO))["open_issues"] == 2
     await desk("github_update_issue", repo=REPO, issue_number=1, state="closed")
     assert (await desk("github_get_repository", repo=REPO))["open_issues"] == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [("2026-01-31", "2026-01-31T00:00:00Z"), ("2026-01-31T12:00:00+02:00", "2026-01-31T10:00:00Z"),
+     ("0999-01-01", "0999-01-01T00:00:00Z"), ("", None)],
+    ids=["day", "zone", "long ago", "none"],
+)  # fmt: skip
+def test_times_are_sent_as_github_takes_them(written, sent):
+    assert moment(written) == sent
+
+
+@pytest.mark.parametrize(
+    "written", ["0001-01-01T00:00:00+14:00", "yesterday"], ids=["before all time", "word"]
+)
+def test_what_is_no_time_is_said(written):
+    with pytest.raises(InvalidInput, match="is no time"):
+        moment(written)
+
+
+async def test_more_bytes_than_a_call_has_turns_for_are_sent_back_before_anything_is_sent(
+    desk, github, monkeypatch
+):
+    monkeypatch.setattr(pacing, "APART_S", 5.0)
+    files = [{"path": f"{number}.bin", "content": "/w==", "encoding": "base64"} for number in range(30)]
+    change = {"repo": REPO, "branch": "main", "commit_message": "m"}
+    error = await desk("github_commit_multiple_files", **change, files=files)
+    assert (error["code"], "at a time" in error["hint"]) == ("too_many_files", True)
+    assert not github.requests
+
+
+async def test_a_branch_that_is_missing_says_how_it_begins(desk):
+    change = {"repo": REPO, "branch": "nope", "commit_message": "m", "files": [{"path": "x", "content": "x"}]}
+    error = await desk("github_commit_multiple_files", **change)
+    assert "base_branch" in error["hint"] and "empty repository" in error["hint"]
