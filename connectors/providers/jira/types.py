@@ -1,8 +1,8 @@
 """What Jira's tools take and give: shared, so that the list of tools stays short."""
 
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import TypedDict
 
 from connectors.atlassian.site import site_url
@@ -51,10 +51,24 @@ class JiraSettings(BaseModel):
     def _address(cls, value: str) -> str:
         return site_url(value)
 
+    @field_validator("projects", "default_project", mode="before")
+    @classmethod
+    def _capitals(cls, value: Any) -> Any:
+        """Keys are written in capitals; people write them as they come."""
+        if isinstance(value, str):
+            return value.strip().upper() or None
+        return [one.strip().upper() if isinstance(one, str) else one for one in value or []]
+
     @field_validator("projects")
     @classmethod
     def _once(cls, value: list[str]) -> list[str]:
         return list(dict.fromkeys(value))
+
+    @model_validator(mode="after")
+    def _default_is_allowed(self) -> Self:
+        if self.default_project and self.projects and self.default_project not in self.projects:
+            raise ValueError("The default project is not among the allowed ones.")
+        return self
 
 
 class Record(TypedDict):

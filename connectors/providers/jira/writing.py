@@ -1,5 +1,6 @@
 """Making and changing issues."""
 
+import re
 from collections.abc import Collection
 from functools import partial
 from typing import Annotated, Any
@@ -18,6 +19,8 @@ from connectors.upstream.retry import Kind
 FIELDS_HINT = (
     "jira_get_issue_types names the types; jira_get_create_metadata lists the fields and values of one."
 )
+PEOPLE_HINT = "jira_search_users(project_key=...) finds who can be assigned, with account ids."
+_PERSON = re.compile(r"\b(?:assignee|reporter): ")
 LOOK = "Check with jira_search_issues(jql='creator = currentUser() AND created >= -5m') before trying again."
 MOST_AT_ONCE = 50
 MOST_PAGES = 5  # of issues made lately among which a twin is looked for
@@ -83,7 +86,7 @@ class WriteTools(ProjectTools):
         ):
             return self.named(known)
         request = Request("POST", f"{API}/issue", Kind.ONCE, json={"fields": fields}, look_first=LOOK)
-        with hinting(invalid=FIELDS_HINT, not_found=FIELDS_HINT):
+        with hinting(invalid=fields_hint, not_found=FIELDS_HINT):
             made = await self._json(ctx, request)
         return self.named(str(made["key"]))
 
@@ -169,7 +172,7 @@ class WriteTools(ProjectTools):
         request = Request(
             "POST", f"{API}/issue/bulk", Kind.ONCE, json={"issueUpdates": updates}, look_first=LOOK
         )
-        with hinting(invalid=FIELDS_HINT, not_found=FIELDS_HINT):
+        with hinting(invalid=fields_hint, not_found=FIELDS_HINT):
             told = await self._json(ctx, request)
         items = [self.named(str(row["key"])) for row in told.get("issues") or []]
         failed = [_failed(row) for row in told.get("errors") or []]
@@ -206,7 +209,7 @@ class WriteTools(ProjectTools):
             "PUT", issue_path(issue_key), Kind.REPEATABLE, json=body,
             params=None if notify_users else {"notifyUsers": "false"},
         )  # fmt: skip
-        with hinting(not_found=NO_ISSUE, invalid=FIELDS_HINT):
+        with hinting(not_found=NO_ISSUE, invalid=fields_hint):
             await self._send(ctx, request)
         return self.named(issue_key)
 
@@ -228,7 +231,7 @@ class WriteTools(ProjectTools):
             ("/assignee", {"accountId": account}) if account else ("", {"fields": {"assignee": None}})
         )
         request = Request("PUT", issue_path(issue_key, rest), Kind.REPEATABLE, json=body)
-        with hinting(not_found=NO_ISSUE, invalid="Give the account id of somebody who works in the project."):
+        with hinting(not_found=NO_ISSUE, invalid=PEOPLE_HINT):
             await self._send(ctx, request)
         return self.named(issue_key)
 
@@ -246,6 +249,11 @@ class WriteTools(ProjectTools):
         with hinting(not_found=NO_ISSUE, invalid="Give delete_subtasks=true to delete its subtasks too."):
             await self._send(ctx, request)
         return {"key": issue_key}
+
+
+def fields_hint(said: str) -> str:
+    """The next useful call where Jira did not take a field."""
+    return PEOPLE_HINT if _PERSON.search(said) else FIELDS_HINT
 
 
 def _with(plain: dict[str, Any], more: dict[str, Any] | None) -> dict[str, Any]:

@@ -72,7 +72,10 @@ class JiraDataCenter(Jira):
     def _answer(self, found: Route, request: Request) -> Answer:
         inner = request
         if request.json is not None:
-            inner = replace(request, body=json.dumps(self._inward(request.json)).encode())
+            try:
+                inner = replace(request, body=json.dumps(self._inward(request.json)).encode())
+            except Refused as error:
+                return error.answer
         answer = super()._answer(found, inner)
         request.account = inner.account
         if answer.json is not None and 200 <= answer.status < 300:

@@ -301,3 +301,13 @@ async def test_a_parent_is_an_epic_but_for_sub_tasks(call, jira, monkeypatch):
     assert jira.issue_by("PROJ-2")[id] == "PROJ-1"
     await call("jira_update_issue", issue_key="PROJ-2", fields={"parent": None})
     assert jira.issue_by("PROJ-2")[id] is None
+
+
+async def test_who_cannot_be_assigned_is_told_where_to_look(call):
+    for tool, asked in (
+        ("jira_create_issue", {"project_key": "PROJ", "summary": "x", "assignee": "zoe-1"}),
+        ("jira_update_issue", {"issue_key": "PROJ-1", "fields": {"reporter": "zoe-1"}}),
+        ("jira_assign_issue", {"issue_key": "PROJ-1", "account_id": "zoe-1"}),
+    ):
+        error = await call(tool, **asked)
+        assert (error["type"], "jira_search_users" in error["hint"]) == ("validation", True), (tool, error)

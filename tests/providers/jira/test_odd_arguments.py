@@ -162,3 +162,13 @@ async def test_a_comment_of_nothing_to_be_seen_is_refused(call):
         assert (await call("jira_add_comment", issue_key="PROJ-1", comment=nothing))[
             "error"
         ] == "A comment has a text."
+
+
+async def test_who_cannot_be_assigned_is_told_where_to_look(call):
+    for tool, asked in (
+        ("jira_create_issue", {"project_key": "PROJ", "summary": "x", "assignee": "zoe-1"}),
+        ("jira_update_issue", {"issue_key": "PROJ-1", "fields": {"reporter": "zoe-1"}}),
+        ("jira_assign_issue", {"issue_key": "PROJ-1", "account_id": "zoe-1"}),
+    ):
+        error = await call(tool, **asked)
+        assert (error["type"], "jira_search_users" in error["hint"]) == ("validation", True), (tool, error)
