@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from connectors.base import Context, ToolResult, tool
-from connectors.errors import InvalidInput
+from connectors.errors import InvalidInput, NotFound
 from connectors.kit.cursors import Cursor
 from connectors.kit.fields import Fields
 from connectors.kit.tidy import untrusted
@@ -64,23 +64,37 @@ class CommentTools(ConfluenceBase):
         comment: Annotated[str, Field(min_length=1, max_length=30_000, description="Markdown.")],
         reply_to: Annotated[CommentId, Field(description="Answer this comment.")] | None = None,
     ) -> ToolResult:
-        """Comment below a page, or answer a comment there."""
+        """Comment below a page, or answer a comment there or beside its words."""
         await self.demand_page(ctx, page_id)
         body: dict[str, Any] = {"body": body_of(await storage_from(comment, "markdown"))}
+        kind = "footer"
         if reply_to:
-            await self._demand_comment(ctx, page_id, reply_to, "footer")
+            kind = await self._kind_of(ctx, page_id, reply_to)
             body["parentCommentId"] = reply_to
         else:
             body["pageId"] = page_id
-        look = f'Check with confluence_get_comments(page_id="{page_id}") before trying again.'
+        look = f'Check with confluence_get_comments(page_id="{page_id}", kind="{kind}") before trying again.'
         told = await self._json(
-            ctx, Request("POST", f"{V2}/footer-comments", Kind.ONCE, json=body, look_first=look)
+            ctx, Request("POST", f"{V2}/{kind}-comments", Kind.ONCE, json=body, look_first=look)
         )
         return untrusted({"page_id": page_id, **trim.comment(self.site.url, told)})
 
+    async def _kind_of(self, ctx: Context, page_id: str, comment_id: str) -> str:
+        """Whether a page's comment is below it or beside its words. Raises NotFound and InvalidInput."""
+        try:
+            await self._demand_comment(ctx, page_id, comment_id, "footer")
+        except NotFound:
+            await self._demand_comment(ctx, page_id, comment_id, "inline")
+            return "inline"
+        return "footer"
+
     async def _demand_comment(self, ctx: Context, page_id: str, comment_id: str, kind: str) -> None:
         """Raise InvalidInput where a comment is at another page, which may be out of bounds."""
-        told = await self._get(ctx, f"{V2}/{kind}-comments/{comment_id}")
+        try:
+            told = await self._get(ctx, f"{V2}/{kind}-comments/{comment_id}")
+        except NotFound as error:
+            error.hint = f'confluence_get_comments(page_id="{page_id}") lists its comments, of each kind.'
+            raise
         if str(told.get("pageId") or "") != page_id:
             raise InvalidInput(
                 f"The comment {comment_id} is not at the page {page_id}.",

@@ -115,14 +115,25 @@ class Around(Pages):
 
     @route("POST", V2 + "/footer-comments", scopes=("write:comment:confluence", "write:confluence-content"))
     def comment(self, request: Request) -> Answer:
+        return self._made_comment(request, "footer")
+
+    @route("POST", V2 + "/inline-comments", scopes=("write:comment:confluence", "write:confluence-content"))
+    def answer_inline(self, request: Request) -> Answer:
+        return self._made_comment(request, "inline")
+
+    def _made_comment(self, request: Request, kind: str) -> Answer:
         body = request.json
         every = [one for page in self.pages.values() for one in page["comments"]]
         above = next((one for one in every if one["id"] == body.get("parentCommentId")), None)
         page = self.pages.get(body.get("pageId") or (above or {}).get("page", ""))
-        if page is None:
+        if page is None or (above and above["kind"] != kind):
             raise refuse(404, "Not Found", "There is no such page or comment.")
         row = self.make_comment(
-            page, body["body"]["value"], above=above and above["id"], author=request.account.id
+            page,
+            body["body"]["value"],
+            above=above and above["id"],
+            author=request.account.id,
+            about=above["about"] if above else "",
         )
         return Answer(201, self._told_comment(request, row))
 

@@ -42,3 +42,19 @@ async def test_a_comment_of_another_page_is_not_answered_under_this_ones_name(ca
         error = await call(tool, page_id=page, **arguments)
         assert error["type"] == "validation"
     assert len(pages("Team home")["comments"]) == 1
+
+
+async def test_an_inline_comment_is_answered_beside_the_words(call, confluence, pages):
+    page = pages("How orders work")
+    first = confluence.make_comment(page, "<p>Which lines?</p>", about="lines")
+    got = await call("confluence_add_comment", page_id=page["id"], comment="Both.", reply_to=first["id"])
+    assert (got["reply_to"], got["text"]) == (first["id"], "Both.")
+    assert [(one["kind"], one["above"]) for one in page["comments"]] == [
+        ("inline", None),
+        ("inline", first["id"]),
+    ]
+    none = await call("confluence_add_comment", page_id=page["id"], comment="x", reply_to="999999")
+    assert (none["type"], "confluence_get_comments" in none["hint"]) == ("not_found", True)
+    other = confluence.make_comment(pages("Team home"), "<p>secret</p>", about="us")
+    wrong = await call("confluence_add_comment", page_id=page["id"], comment="x", reply_to=other["id"])
+    assert (wrong["type"], len(pages("Team home")["comments"])) == ("validation", 1)

@@ -107,3 +107,13 @@ async def test_fifty_calls_at_once_to_a_data_center_all_succeed(there, server):
     results = await asyncio.gather(*calls)
     assert [one for one in results if "error" in one] == []
     assert len(page["comments"]) == 10
+
+
+async def test_what_is_read_after_a_conflict_is_the_page_as_it_is_now(call, confluence, pages):
+    page = pages("How orders work")
+    read = await call("confluence_get_page", page_id=page["id"])  # kept from now on
+    page["versions"].append({**page["versions"][0], "number": 2, "body": "<p>Somebody else's</p>"})
+    stale = await call("confluence_update_page", page_id=page["id"], content="x", version=read["version"])
+    assert (stale["code"], "has version 2" in stale["error"]) == ("version_conflict", True)
+    again = await call("confluence_get_page", page_id=page["id"])
+    assert (again["version"], again["content"]) == (2, "Somebody else's")

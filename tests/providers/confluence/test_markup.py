@@ -59,6 +59,23 @@ KEPT = [
     f"<table><tbody><tr><th>A</th></tr><tr><td>{macro('view-file', '', height='a|b`c')}</td></tr></tbody></table>",
 ]
 
+# What models write, and what is made of it.
+WRITTEN = [
+    ("![plan](my-plan.png)", '<p><ac:image ac:alt="plan"><ri:attachment ri:filename="my-plan.png"/></ac:image></p>'),
+    ("![plan](img/plan.png)", "<p>plan (img/plan.png)</p>"),
+    ("| A |\n|---|\n| {status:Done|Green} |",
+     f"<table><tbody><tr><th>A</th></tr><tr><td>{macro('status', '', title='Done', colour='Green')}</td></tr></tbody></table>"),
+    ("```\n| {status:Done|Green} |\n```", macro("code", plain("| {status:Done|Green} |"))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(WRITTEN)))
+def test_what_models_write_is_understood(number):
+    markdown, storage = WRITTEN[number]
+    assert to_storage(markdown) == storage
+    assert to_storage(to_markdown(storage)) == storage
+
+
 # Storage format, and what its Markdown lacks.
 LOST = [
     ('<h2 local-id="a">A</h2><p>b <strong>c</strong></p><ul><li>d</li></ul>', []),

@@ -60,7 +60,7 @@ _WAYS: Final = (
     _way("GET", "api/v2/(?:pages|blogposts)/{n}/{kind}-comments", DataCenter.comments),
     _way("GET", "api/v2/{kind}-comments/{n}", DataCenter.comment),
     _way("GET", "api/v2/{kind}-comments/{n}/children", DataCenter.replies),
-    _way("POST", "api/v2/footer-comments", DataCenter.add_comment),
+    _way("POST", "api/v2/(?:footer|inline)-comments", DataCenter.add_comment),
     _way("GET", "api/v2/pages/{n}/labels", DataCenter.labels),
     _way("GET", "api/v2/pages/{n}/attachments", DataCenter.attachments),
     _way("GET", "api/v2/attachments/{n}", DataCenter.attachment),

@@ -19,6 +19,8 @@ _SMALL: Final = re.compile(
     r"\{status:([^{}|]{1,100})(?:\|([A-Za-z]{1,20}))?\}|\{jira:([A-Za-z][A-Za-z0-9_]*-\d+)\}"
 )
 _BREAK: Final = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_FILE: Final = re.compile(r"[^/\\:?#]+\.[A-Za-z0-9]{1,5}")
+_STATUS_IN_ROW: Final = re.compile(r"(?<=\{status:)([^{}|\\\n]{1,100})\|(?=[A-Za-z]{1,20}\})")
 _SAFE: Final = re.compile(r"(?:https?|mailto|tel|ftp):|[/#?]|[^:/?#]*(?:[/?#]|$)", re.IGNORECASE)
 
 
@@ -38,8 +40,22 @@ def to_storage(markdown: str) -> str:
 
     HTML in it is text, except ``<br>``; a code block of the language ``storage`` stands for itself.
     """
-    clean = _CONTROL.sub("", markdown.replace("\r\n", "\n"))
+    clean = _rows_whole(_CONTROL.sub("", markdown.replace("\r\n", "\n")))
     return _all(SyntaxTreeNode(_MARKDOWN.parse(clean)).children)
+
+
+def _rows_whole(markdown: str) -> str:
+    """Tables whose ``{status:Done|Green}`` does not end a cell; code stays as it is."""
+    if "{status:" not in markdown:
+        return markdown
+    lines, fence = markdown.split("\n"), ""
+    for index, line in enumerate(lines):
+        start = line.lstrip(" >")
+        if start.startswith(fence or ("```", "~~~")):
+            fence = "" if fence else start[:3]
+        elif not fence and start.startswith("|"):
+            lines[index] = _STATUS_IN_ROW.sub(r"\1\\|", line)
+    return "\n".join(lines)
 
 
 def macro(name: str, body: str = "", **parameters: str) -> str:
@@ -217,9 +233,12 @@ def _link(node: SyntaxTreeNode) -> str:
 def _image(node: SyntaxTreeNode) -> str:
     url, words = str(node.attrs.get("src", "")), "".join(_plain(child) for child in node.children)
     alt = f' ac:alt="{escape(words)}"' if words else ""
+    if _FILE.fullmatch(url):  # a name alone is a file at the page
+        url = f"attachment:{url}"
     inner = _resource(url) if url.startswith("attachment:") else None
     if inner is None and not re.match(r"https?://", url):
-        return escape(words, quote=False)
+        told = words if ":" in url else f"{words} ({url})".strip()  # a path leads nowhere, and is not lost
+        return escape(told, quote=False)
     return f"<ac:image{alt}>{inner or f'<ri:url ri:value={chr(34)}{escape(url)}{chr(34)}/>'}</ac:image>"
 
 
