@@ -31,6 +31,8 @@ class Links:
     name: str = ""
     prefix: str = ""
     keys: frozenset[str] = frozenset()  # fields that a record can be addressed by, in lowercase
+    title: str = ""  # the field that people know a record by
+    searchable: bool = True
 
 
 Describe = Callable[[str], Awaitable[Links]]
@@ -54,7 +56,11 @@ def links_of(described: Mapping[str, Any]) -> Links:
         if field.get("externalId") or field.get("idLookup")
     )
     name, prefix = str(described.get("name", "")), str(described.get("keyPrefix") or "")
-    return Links(parents, children, name, prefix, keys)
+    title = next(
+        (str(field["name"]) for field in described.get("fields") or () if field.get("nameField")), ""
+    )
+    searchable = bool(described.get("searchable", True))
+    return Links(parents, children, name, prefix, keys, title, searchable)
 
 
 class Kept:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Final
+from urllib.parse import quote
 
 from connectors.errors import InvalidInput
 from connectors.providers.salesforce.soql import condition, demand_reading
@@ -45,6 +46,11 @@ def quoted(text: str) -> str:
 def containing(text: str) -> str:
     """The literal of a LIKE that finds the text anywhere, taken as it is."""
     return f"'%{text.translate(_ESCAPES).translate(_LIKE)}%'"
+
+
+def escaped_words(text: str) -> str:
+    """Words to search for with the characters that SOSL reserves taken as they are; * at a word's end stays."""
+    return re.sub(r"(?<!\\)[?&|!{}\[\]()^~:\"'+\-]|\*(?=\S)", r"\\\g<0>", text)
 
 
 def names(fields: Iterable[str], *, dotted: bool = True) -> list[str]:
@@ -162,10 +168,18 @@ def demand_query(query: str) -> str:
             hint="Name the fields (salesforce_get_record_fields lists them), or SELECT FIELDS(STANDARD); "
             "FIELDS(ALL) needs a LIMIT of at most 200.",
         )
+    if len(quote(query)) > MAX_ADDRESS:
+        raise InvalidInput(
+            "The query is too long for Salesforce, which takes it as part of an address.",
+            code="query_too_long",
+            hint="Ask in parts, or name what belongs together with a subquery: WHERE AccountId IN (SELECT Id FROM "
+            "Account WHERE ...).",
+        )
     demand_reading(query)
     return query
 
 
+MAX_ADDRESS: Final = 16_000  # characters; Salesforce takes addresses of 16,384
 _SAID: Final = (
     (
         "understand relationship",

@@ -1,13 +1,15 @@
 """Queries in the caller's own words: SOQL, search, aggregates, and what a query would cost."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.base import Context, ToolResult, tool
-from connectors.errors import InvalidInput, NotPermitted
+from connectors.errors import InvalidInput, NotFound, NotPermitted
 from connectors.kit.cursors import page_of
 from connectors.kit.tables import Format
 from connectors.kit.tidy import small, untrusted
@@ -17,17 +19,19 @@ from connectors.providers.salesforce.queries import (
     advice,
     aggregate,
     demand_query,
+    escaped_words,
     names,
     nothing_found,
     once,
     ordered_totals,
     query_of,
 )
-from connectors.providers.salesforce.soql import condition, counts, selected
+from connectors.providers.salesforce.soql import condition, counts, demand_reading, selected
 from connectors.providers.salesforce.types import MAX_ROWS, NAME, Next, ObjectName, Paths, Soql, Where
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
 
+MAX_SEARCHED = 20
 SEARCHED = ("Account", "Contact", "Lead", "Opportunity", "Case")
 # What stands for a name where an object has none.
 NAMED = {
@@ -90,7 +94,7 @@ class QueryTools(PagedBase):
         self,
         ctx: Context,
         text: Annotated[str, Field(max_length=200, description="Words; * at the end")] = "",
-        objects: Annotated[Sequence[SearchIn], Field(max_length=20)] = (),
+        objects: Annotated[Sequence[SearchIn], Field(max_length=MAX_SEARCHED)] = (),
         in_fields: Literal["ALL", "NAME", "EMAIL", "PHONE", "SIDEBAR"] = "ALL",
         limit: Annotated[int, Field(ge=1, le=200)] = 20,
         sosl: Annotated[str, Field(max_length=10_000, description="instead of text")] = "",
@@ -103,7 +107,7 @@ class QueryTools(PagedBase):
         if sosl.strip():
             found, instance = await self._raw_search(ctx, sosl)
         else:
-            wanted = self._wanted(objects, limit)
+            wanted = objects or await self._usual(ctx, limit)
             most = {one.name.lower(): min(one.limit, limit) for one in wanted}
             found, instance = await self._search(ctx, text.strip(), wanted, in_fields, limit)
         rows: list[dict[str, Any]] = []
@@ -124,10 +128,25 @@ class QueryTools(PagedBase):
     def _may_show(self, row: dict[str, Any]) -> bool:
         return not self.allowed or self.allowed.has(trim.kind_of(row))
 
-    def _wanted(self, objects: Sequence[SearchIn], limit: int) -> Sequence[SearchIn]:
-        """What to search in: what the caller names, else the usual objects or those of the connection."""
-        usual = self.allowed.names()[:20] if self.allowed else SEARCHED
-        return objects or [SearchIn(name=name, limit=limit) for name in usual]
+    async def _usual(self, ctx: Context, limit: int) -> Sequence[SearchIn]:
+        """Where to search if nobody says it: in the usual objects, or in those of the connection that can be."""
+        if not self.allowed:
+            return [SearchIn(name=name, limit=limit) for name in SEARCHED]
+        found = []
+        for name in self.allowed.names():
+            try:
+                links = await self._links(ctx, name)
+            except (NotFound, NotPermitted):  # the settings name what the user does not see
+                continue
+            if links.searchable and len(found) < MAX_SEARCHED:
+                fields = NAMED.get(name.lower()) or ((links.title,) if links.title else ("Id",))
+                found.append(SearchIn(name=name, fields=fields, limit=limit))
+        if not found:
+            raise InvalidInput(
+                "None of this connection's objects can be searched.", code="not_searchable",
+                hint="Find records with salesforce_query.",
+            )  # fmt: skip
+        return found
 
     async def _raw_search(self, ctx: Context, sosl: str) -> tuple[Any, str]:
         if self.allowed:
@@ -136,10 +155,16 @@ class QueryTools(PagedBase):
                 code="sosl_not_allowed",
                 hint="Use text and objects instead.",
             )
-        hint = "Such as: FIND {acme} IN ALL FIELDS RETURNING Account(Id, Name), Contact(Id, Name)"
+        hint = (
+            "Such as: FIND {acme} IN ALL FIELDS RETURNING Account(Id, Name), Contact(Id, Name). Within the braces "
+            "? & | ! ( ) [ ] ^ ~ * : \" ' + - stand behind a backslash."
+        )
         if not sosl.strip().upper().startswith("FIND"):
             raise InvalidInput("SOSL begins with FIND.", code="MALFORMED_SEARCH", hint=hint)
-        return await self._get(ctx, "search", {"q": sosl.strip()}, advise=lambda _: hint)
+        demand_reading(re.sub(r"\{(?:[^}\\]|\\.)*\}", " ", sosl))
+        return await self._get(
+            ctx, "search", {"q": sosl.strip()}, advise=lambda said: advice("", said) or hint
+        )
 
     async def _search(
         self, ctx: Context, text: str, objects: Sequence[SearchIn], in_fields: str, limit: int
@@ -156,7 +181,16 @@ class QueryTools(PagedBase):
                 await self._demand_query(ctx, query_of(one.name, ["Id"], [asked["where"]]))
             sobjects.append(asked)
         body = {"q": text, "in": in_fields, "sobjects": sobjects, "overallLimit": limit + len(sobjects)}
-        answer, instance = await self._send(ctx, Request("POST", "parameterizedSearch", Kind.READ, json=body))
+        request = Request("POST", "parameterizedSearch", Kind.READ, json=body)
+        plain = escaped_words(text)
+        try:
+            answer, instance = await self._send(ctx, request, advise=lambda said: advice("", said))
+        except InvalidInput as error:
+            if error.code != "MALFORMED_SEARCH" or plain == text:
+                raise
+            # Characters that mean something in SOSL, but were meant as they are: a hyphen in a name.
+            request = replace(request, json={**body, "q": plain})
+            answer, instance = await self._send(ctx, request, advise=lambda said: advice("", said))
         return answer.json(), instance
 
     @tool(title="Count and sum", hint="R", open_world=True, cache="S", default_on=False)

@@ -11,7 +11,7 @@ from common.signing import MAX_TOKEN
 MAX_ROWS: Final = 2000  # of one answer; Salesforce sends at most so many in a batch
 MAX_OFFSET: Final = 2000  # what OFFSET takes at most
 MAX_BULK: Final = 200  # records of one request about a collection
-MAX_SOQL: Final = 20_000  # Salesforce takes 100,000 characters in all, and less in an address
+MAX_SOQL: Final = 20_000  # Salesforce takes 100,000 characters in all, and 16,384 in an address
 
 # Names in Salesforce are ASCII, and so is what is put into a path or a query.
 NAME: Final = r"^[A-Za-z][A-Za-z0-9_]{0,79}$"

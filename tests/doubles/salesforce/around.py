@@ -18,11 +18,14 @@ from tests.doubles.salesforce.objects import (
 )
 
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+_RESERVED = re.compile(r"""(?<!\\)[?&|!{}\[\]()^~:"'+\-]""")
 _RETURNING = re.compile(r"(\w+)\s*\(([^()]*)\)")
 
 
 class Salesforce(Automation):
-    """Salesforce, as far as a connector uses it."""
+    """Salesforce, as far as a connector uses it; with ``strict_search`` it refuses what SOSL reserves."""
+
+    strict_search = False
 
     @route("GET", DATA + "/sobjects/{sobject}")
     def basic(self, request: Request) -> Any:
@@ -80,7 +83,9 @@ class Salesforce(Automation):
     # Search
 
     def _hits(self, kind: str, text: str) -> list[dict[str, Any]]:
-        words = [word.strip("*").lower() for word in text.split()]
+        if self.strict_search and _RESERVED.search(text):
+            raise refuse(400, "MALFORMED_SEARCH", "line 1:9 mismatched character, expecting '}'")
+        words = [word.strip("*").replace("\\", "").lower() for word in text.split()]
         return [
             row
             for row in self.rows[kind].values()
@@ -93,6 +98,8 @@ class Salesforce(Automation):
         asked, found = request.json, []
         for one in asked["sobjects"]:
             kind = self._kind(one["name"], "INVALID_TYPE")
+            if kind == "Report":
+                raise refuse(400, "INVALID_TYPE", f"entity type {kind} does not support search")
             for field in one["fields"]:
                 self._known(kind, field)
             where = f" WHERE {one['where']}" if one.get("where") else ""

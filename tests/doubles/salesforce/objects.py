@@ -80,6 +80,7 @@ CHILDREN: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Contact": {"Cases": ("Case", "ContactId"), "Tasks": ("Task", "WhoId")},
 }  # fmt: skip
 EXTERNAL: Final = {"Account": "AccountNumber", "Invoice__c": "Number__c"}  # what an upsert may name
+TITLES: Final = {"Case": "CaseNumber", "Task": "Subject", "Event": "Subject", "ContentVersion": "Title"}
 VALUES: Final = {
     "Status": ["New", "Working", "Open", "Closed", "Not Started", "In Progress", "Completed"],
     "Priority": ["High", "Normal", "Medium", "Low"], "StageName": ["Prospecting", "Negotiation", "Closed Won", "Closed Lost"],
@@ -100,7 +101,7 @@ def brief(base: str, name: str) -> dict[str, Any]:
     """An object as the list of objects tells it."""
     return {
         "name": name, "label": name, "labelPlural": f"{name}s", "keyPrefix": PREFIXES[name], "custom": name.endswith("__c"),
-        "createable": True, "updateable": True, "deletable": True, "queryable": True, "searchable": True,
+        "createable": True, "updateable": True, "deletable": True, "queryable": True, "searchable": name != "Report",
         "urls": {"sobject": f"{base}/{name}", "describe": f"{base}/{name}/describe", "rowTemplate": f"{base}/{name}/{{ID}}"},
     }  # fmt: skip
 
@@ -111,7 +112,7 @@ def described(base: str, name: str) -> dict[str, Any]:
         {
             "name": field, "label": field, "type": kind, "length": 255, "nillable": not required, "createable": settable,
             "updateable": settable, "custom": field.endswith("__c"), "defaultedOnCreate": field == "OwnerId", "calculated": False,
-            "externalId": EXTERNAL.get(name) == field, "idLookup": field == "Id", "referenceTo": REFERENCES.get(field, []),
+            "nameField": field == TITLES.get(name, "Name"), "externalId": EXTERNAL.get(name) == field, "idLookup": field == "Id", "referenceTo": REFERENCES.get(field, []),
             "relationshipName": relationship(field) if kind == "reference" else None,
             "picklistValues": [{"value": value, "label": value, "active": True, "defaultValue": False} for value in VALUES.get(field, [])] if kind == "picklist" else [],
         }

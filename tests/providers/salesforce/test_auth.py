@@ -15,10 +15,12 @@ from common.vault import decrypt
 from connectors.models import Credential
 from connectors.pipeline import call_tool
 from connectors.providers.salesforce.credentials import LOGIN, TEST, Credentials, Settings
+from connectors.services import credential_set
 from connectors.services.tokens import KIND, PURPOSE
 from connectors.upstream.tokens import memory
 from portico.admin.model_form import model_fields
 from tests.doubles.faults import Fault, Status, Unavailable
+from tests.factories import SYSTEM
 from tests.providers.salesforce.conftest import APP, PASSWORD, SESSION
 
 QUERY = "SELECT Id, Name FROM Account"
@@ -255,3 +257,19 @@ def test_an_address_that_is_none_is_refused(url):
 async def test_an_address_for_signing_in_alone_is_not_enough_for_some_ways(org_with, credential):
     org = await org_with(credential, url=LOGIN)
     assert (await org.fail("query", query=QUERY))["code"] == "my_domain_needed"
+
+
+async def test_a_refresh_token_that_is_stored_anew_is_used_instead_of_the_one_that_was_rotated(
+    org_with, salesforce
+):
+    org = await org_with(REFRESH)
+    salesforce.rotates = True
+    await org.get("query", query=QUERY)
+    salesforce.refresh = "sandbox-refresh-token-of-a-new-sign-in"  # which ends the former one
+    salesforce.end_sessions()
+    assert (await org.fail("query", query=QUERY))["type"] == "authentication"
+    new = {**REFRESH, "refresh_token": salesforce.refresh}
+    await in_db(lambda: credential_set(connection=org.connection, values=new, actor=SYSTEM))
+    assert (await org.get("query", query=QUERY))["count"] == 2
+    salesforce.end_sessions()
+    assert (await org.get("query", query=QUERY))["count"] == 2  # by the one that came with it

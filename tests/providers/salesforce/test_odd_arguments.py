@@ -179,3 +179,43 @@ async def test_a_user_who_may_not_see_the_orgs_limits_is_told_the_rest(org):
         else:
             about = await org.get(tool)
             assert about["name"] == "Ada Lovelace" and about["requests"]["limit"] == 15_000
+
+
+async def test_words_to_search_for_are_taken_as_they_are_where_salesforce_reads_more_into_them(org):
+    org.double.make("Contact", {"LastName": "Day-Lewis (Kincade)", "Email": "day+lewis@example.com"})
+    org.double.strict_search = True
+    for text in (
+        "day-lewis",
+        "(kincade)",
+        "day+lewis@example.com",
+        "Day-Lew*",
+        "O'Hara & Sons",
+        'kincade" {day',
+    ):
+        assert isinstance(await org.get("search", text=text), dict)
+    for text in ("Day-Lewis", "(kincade)", "day+lewis@example.com", "day-lew*"):
+        assert [row["Name"] for row in (await org.get("search", text=text))["items"]] == [
+            "Day-Lewis (Kincade)"
+        ], text
+    raw = await org.fail("search", sosl="FIND {day-lewis} RETURNING Contact(Id)")
+    assert raw["code"] == "MALFORMED_SEARCH" and "behind a backslash" in raw["hint"]
+    assert (await org.get("search", sosl="FIND {day\\-lewis} RETURNING Contact(Id)"))["count"] == 1
+    for sosl in ("FIND {x} RETURNING Contact(Id) UPDATE VIEWSTAT", "FIND {x} RETURNING Contact(Id FOR VIEW)"):
+        assert (await org.fail("search", sosl=sosl))["code"] == "not_reading", sosl
+    assert (await org.get("search", sosl="FIND {for view} RETURNING Contact(Id)"))["count"] == 0
+
+
+async def test_a_search_without_objects_is_in_those_of_the_connection_that_can_be_searched(org_with):
+    narrow = await org_with(objects=["Report", "Nowhere__c", "Invoice__c", "ContentVersion", "Case"])
+    narrow.double.make("Invoice__c", {"Name": "Wolf 1"})
+    narrow.double.make("Case", {"Subject": "Wolf 2"})
+    found = await narrow.get("search", text="wolf")
+    assert set(found["id_prefixes"].values()) == {"Invoice__c", "Case"} and found["count"] == 2
+    reports = await org_with(objects=["Report"])
+    assert (await reports.fail("search", text="wolf"))["code"] == "not_searchable"
+
+
+async def test_a_query_that_no_address_holds_is_refused_with_what_helps(org):
+    ids = ", ".join(f"'{number:018}'" for number in range(700))
+    error = await org.fail("query", query=f"SELECT Id FROM Account WHERE Id IN ({ids})")
+    assert (error["code"], org.asked) == ("query_too_long", []) and "subquery" in error["hint"]
