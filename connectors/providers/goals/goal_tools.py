@@ -83,7 +83,7 @@ class GoalTools(Connector):
     ) -> types.GoalRecord:
         """A goal with its progress and its tasks."""
         record: Any = await in_db(
-            selectors.goal_get, self.scope(ctx), goal_id, tasks=include_tasks, fields=fields
+            selectors.goal_get, self.scope(ctx), goal_id, tasks=include_tasks, fields=fields, bounded=True
         )
         return record
 
@@ -152,7 +152,7 @@ class GoalTools(Connector):
         Tasks of one phase can run in parallel; each phase waits for those before. The critical path is the
         longest chain by estimate (a task without one counts an hour). A cycle is an error that names it.
         """
-        record: Any = await in_db(planning.plan_get, self.scope(ctx), goal_id)
+        record: Any = await in_db(planning.plan_get, self.scope(ctx), goal_id, bounded=True)
         return record
 
     @tool(title="Check dependencies", hint="R")

@@ -12,6 +12,7 @@ from connectors.providers.goals.records import (
     Scope,
     number_of,
     progress_of,
+    shortened,
     task_id,
     task_line,
 )
@@ -20,10 +21,14 @@ from connectors.providers.goals.states import State
 from connectors.providers.goals.types import ProposedDependency
 
 
-def plan_get(scope: Scope, goal: str) -> dict[str, Any]:
-    """In which order a goal's tasks can be done; raises Conflict that names a cycle."""
+def plan_get(scope: Scope, goal: str, *, bounded: bool = False) -> dict[str, Any]:
+    """In which order a goal's tasks can be done; raises Conflict that names a cycle.
+
+    ``bounded``: the tasks come without details where an answer has no room for them.
+    """
     row = load_goal(scope, goal)
-    return plan_record(row, load_plan_tasks(scope, row))
+    record = plan_record(row, load_plan_tasks(scope, row))
+    return shortened(record, [line for p in record["phases"] for line in p["tasks"]]) if bounded else record
 
 
 def plan_record(goal: Goal, rows: Sequence[PlanTask | Task]) -> dict[str, Any]:

@@ -174,6 +174,23 @@ def fitting(rows: Sequence[dict[str, Any]], room: int = _ANSWER) -> int:
     return len(rows)
 
 
+def shortened(record: dict[str, Any], lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The record, in which the tasks' ``lines`` lose their details where it is too long for an answer.
+
+    First all but the ids, states and beginnings of titles, then the titles: all tasks of a goal
+    are named, however many it has.
+    """
+    for longest in (60, 0):
+        if len(orjson.dumps(record)) <= _ANSWER:
+            break
+        for line in lines:
+            title = line["title"][:longest]
+            kept = {"id": line["id"], "title": title, "status": line["status"]}
+            line.clear()
+            line.update(compact(kept))
+    return record
+
+
 def compact(record: dict[str, Any]) -> dict[str, Any]:
     """The record without empty values."""
     return {key: value for key, value in record.items() if value is not None and value not in ([], {}, "")}

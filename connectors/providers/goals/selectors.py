@@ -23,6 +23,7 @@ from connectors.providers.goals.records import (
     number_of,
     pick,
     progress_of,
+    shortened,
     task_id,
     task_line,
     task_record,
@@ -54,16 +55,22 @@ def load_tasks(scope: Scope, goal: Goal) -> list[Task]:
 
 
 def goal_get(
-    scope: Scope, goal: str, *, tasks: bool = True, fields: Sequence[str] | None = None
+    scope: Scope,
+    goal: str,
+    *,
+    tasks: bool = True,
+    fields: Sequence[str] | None = None,
+    bounded: bool = False,
 ) -> dict[str, Any]:
-    """One goal with its tasks in short."""
+    """One goal with its tasks in short; ``bounded``: shorter where an answer has no room for them."""
     check_fields(fields, GoalRecord)
     row = load_goal(scope, goal)
     rows = load_plan_tasks(scope, row)
     record = goal_record(row, scope, progress_of(task.status for task in rows))
     if tasks:
         record["tasks"] = [task_line(task) for task in rows]
-    return pick(record, fields)
+    picked = pick(record, fields)
+    return shortened(picked, picked.get("tasks", ())) if bounded else picked
 
 
 def goal_list(

@@ -1,9 +1,11 @@
 """Answers that would be too long for a client: shorter, and nothing is lost."""
 
+import json
 from typing import Any
 
 from common.db import in_db
 from connectors.pipeline import call_tool
+from connectors.reading import read_resource
 from connectors.results import ToolResult
 from tenants.principals import Caller
 from tests.factories import make_caller, make_connection, make_tenant
@@ -72,3 +74,19 @@ async def test_the_newest_of_many_long_notes_are_shown_and_the_older_can_be_read
         assert part.get("notes_omitted", 0) == 20 - len(read)
     assert read == [f"{n:02}" for n in range(20)]
     whole(await call_tool(caller, "get_task", {"task_id": "TASK-0001"}))
+
+
+async def test_a_goal_with_all_the_tasks_it_can_have_is_read_and_planned_whole() -> None:
+    caller = await caller_of_goals()
+    await call_tool(caller, "create_goal", {"description": LONG})
+    for batch in range(5):
+        rows = [{"description": f"{batch} {n} {'t' * 180}"} for n in range(100)]
+        await call_tool(caller, "break_down_goal", {"goal_id": "GOAL-0001", "subtasks": rows})
+    ids = [f"TASK-{n:04}" for n in range(1, 501)]
+    goal = whole(await call_tool(caller, "get_goal", {"goal_id": "GOAL-0001"}))
+    assert [line["id"] for line in goal["tasks"]] == ids
+    plan = whole(await call_tool(caller, "generate_execution_plan", {"goal_id": "GOAL-0001"}))
+    assert [line["id"] for phase in plan["phases"] for line in phase["tasks"]] == ids
+    assert {line["status"] for line in goal["tasks"]} == {"ready"}
+    (contents,) = await read_resource(caller, "goal://GOAL-0001")
+    assert json.loads(contents.text)["tasks"][-1]["title"] == f"4 99 {'t' * 115}"
