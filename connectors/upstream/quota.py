@@ -9,7 +9,7 @@ Atlassian and Frappe send it, ``RateLimit`` and ``RateLimit-*`` of the IETF's dr
 import email.utils
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -17,8 +17,6 @@ from typing import Final
 VENDOR_LIMIT: Final = "vendor_limit"  # the code of errors that a vendor's limit causes
 LONGEST_S: Final = 86_400.0  # a wish for more than a day is taken for a misunderstanding
 _EPOCH: Final = 1_000_000_000  # what is larger is a moment, not a number of seconds
-_ITEM: Final = re.compile(r'^\s*"?([^";,]{0,60})"?((?:\s*;\s*[a-z]+=[^;,]*)*)')
-_PARAMETER: Final = re.compile(r";\s*([a-z]+)=\"?([^;,\"]*)")
 _SALESFORCE: Final = re.compile(r"api-usage=(\d{1,12})/(\d{1,12})")
 
 
@@ -118,12 +116,31 @@ def _moment(text: str) -> float | None:
 
 
 def _of_draft(text: str) -> Quota | None:
-    """``"default";r=50;t=30``: what remains of a named policy, and seconds until there is more."""
-    found = _ITEM.match(text)
-    if found is None:
-        return None
-    values = dict(_PARAMETER.findall(found[2]))
-    if "r" not in values:
-        return None
-    reset = _number(values.get("t", ""))
-    return Quota(None, _number(values["r"]), None if reset is None else float(reset), found[1].strip())
+    """``"default";r=50;t=30``: what remains of each named policy, and seconds until there is more.
+
+    Of several the one that is used up for longest counts, else the first. Drafts up to the seventh
+    wrote ``limit=100, remaining=50, reset=30``, and servers still do.
+    """
+    found = []
+    for item in text.split(","):
+        name, *rest = item.split(";")
+        values = _values(rest)
+        if "r" in values:
+            found.append(
+                Quota(None, _number(values["r"]), _seconds(values.get("t", "")), name.strip(' "')[:60])
+            )
+    if not found and (said := _values(text.split(","))).get("remaining"):
+        left, reset = _number(said["remaining"]), _seconds(said.get("reset", ""))
+        return Quota(_number(said.get("limit", "")), left, reset)
+    over = [quota for quota in found if quota.remaining == 0]
+    return max(over, key=lambda quota: quota.reset_s or 0.0) if over else next(iter(found), None)
+
+
+def _values(parts: Iterable[str]) -> dict[str, str]:
+    pairs = (part.partition("=") for part in parts)
+    return {name.strip(): value.strip(' "') for name, _, value in pairs}
+
+
+def _seconds(text: str) -> float | None:
+    number = _number(text)
+    return None if number is None else float(number)

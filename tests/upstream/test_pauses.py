@@ -228,11 +228,15 @@ HTTP_DATE = formatdate(DATE.timestamp(), usegmt=True)
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9999999999", "date": HTTP_DATE}, Quota(None, 0, None)),
         ({"ratelimit-limit": "100", "ratelimit-remaining": "5", "ratelimit-reset": "50"}, Quota(100, 5, 50.0)),
         ({"ratelimit": '"burst";r=0;t=30'}, Quota(None, 0, 30.0, "burst")),
-        ({"ratelimit": "limit=100, remaining=50"}, None),
+        ({"ratelimit": '"day";r=50;t=30, "burst";r=0;t=2,"hour";r=0;t=9'}, Quota(None, 0, 9.0, "hour")),
+        ({"ratelimit": "limit=100, remaining=0, reset=50"}, Quota(100, 0, 50.0)),
+        ({"ratelimit": "remaining=, reset=50"}, None),
+        ({"ratelimit": "\t" * 20_000}, None),
+        ({"ratelimit": "limit=100, remaining=50"}, Quota(100, 50)),
         ({"sforce-limit-info": "api-usage=18/5000"}, Quota(5000, 4982, None, "api-usage")),
     ],
-    ids=["none", "nonsense", "github", "milliseconds", "atlassian", "too-far", "old-draft", "draft", "older-draft",
-         "salesforce"],
+    ids=["none", "nonsense", "github", "milliseconds", "atlassian", "too-far", "old-draft", "draft", "several",
+         "older-draft", "without-a-number", "blanks", "without-an-end", "salesforce"],
 )  # fmt: skip
 def test_what_vendors_say_of_their_limits_is_read(headers, expected):
     assert quota_of(headers) == expected
