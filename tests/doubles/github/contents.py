@@ -13,7 +13,9 @@ CONTENTS = REPO + "/contents/{path}"
 
 
 class Contents(GitData):
-    """Files and folders of a commit."""
+    """Files and folders of a commit; of a folder no more than ``most_contents`` entries are told."""
+
+    most_contents = 1_000
 
     def _file(self, request: Request, path: str, sha: str, *, content: bool) -> dict[str, Any]:
         data, repo = self.git_of(request)["blobs"][sha], self.repo(request)["full_name"]
@@ -54,7 +56,7 @@ class Contents(GitData):
                     )
         if not told:
             raise refuse(404, "Not Found")
-        return told[:1000]
+        return told[: self.most_contents]
 
     @route("GET", CONTENTS, slashes=("path",))
     def get_content(self, request: Request) -> Any:
