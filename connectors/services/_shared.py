@@ -26,8 +26,20 @@ def validated(model: type[BaseModel], values: Mapping[str, Any], prefix: str) ->
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         path = ".".join(map(str, first["loc"]))
-        said = str(first["msg"]).removeprefix("Value error, ")
+        said = _said(model, first)
         raise InvalidValue(f"{path}: {said}" if path else said, f"{prefix}.{path}") from None
+
+
+def _said(model: type[BaseModel], error: Any) -> str:
+    """Pydantic's sentence, or one for people where that speaks of patterns and fields."""
+    info = model.model_fields.get(str(error["loc"][0])) if error["loc"] else None
+    if error["type"] == "missing":
+        return _("This is needed.")
+    if error["type"] == "string_pattern_mismatch":
+        if info is not None and isinstance(info.default, str) and info.default:
+            return _("This is not written as it must be, such as %(value)s.") % {"value": info.default}
+        return _("This is not written as it must be (%(pattern)s).") % {"pattern": error["ctx"]["pattern"]}
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def lock_tenant(tenant: Tenant) -> None:

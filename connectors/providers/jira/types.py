@@ -57,7 +57,9 @@ class JiraSettings(BaseModel):
         """Keys are written in capitals; people write them as they come."""
         if isinstance(value, str):
             return value.strip().upper() or None
-        return [one.strip().upper() if isinstance(one, str) else one for one in value or []]
+        if isinstance(value, list):
+            return [one.strip().upper() if isinstance(one, str) else one for one in value]
+        return value
 
     @field_validator("projects")
     @classmethod
