@@ -48,10 +48,10 @@ async def test_an_inline_comment_is_answered_beside_the_words(call, confluence, 
     page = pages("How orders work")
     first = confluence.make_comment(page, "<p>Which lines?</p>", about="lines")
     got = await call("confluence_add_comment", page_id=page["id"], comment="Both.", reply_to=first["id"])
-    assert (got["reply_to"], got["text"]) == (first["id"], "Both.")
-    assert [(one["kind"], one["above"]) for one in page["comments"]] == [
-        ("inline", None),
-        ("inline", first["id"]),
+    assert got["reply_to"] == first["id"]
+    assert [(one["kind"], one["above"], one["body"]) for one in page["comments"]] == [
+        ("inline", None, "<p>Which lines?</p>"),
+        ("inline", first["id"], "<p>Both.</p>"),
     ]
     none = await call("confluence_add_comment", page_id=page["id"], comment="x", reply_to="999999")
     assert (none["type"], "confluence_get_comments" in none["hint"]) == ("not_found", True)
