@@ -28,7 +28,10 @@ def to_markdown(document: Any) -> str:
         return document
     if not isinstance(document, dict):
         return str(document)
-    return "\n\n".join(_blocks(_content(document), 0)).strip()
+    try:
+        return "\n\n".join(_blocks(_content(document), 0)).strip()
+    except RecursionError:
+        return _words(document)
 
 
 def _content(node: dict[str, Any]) -> list[dict[str, Any]]:
@@ -190,7 +193,8 @@ def _inline(nodes: list[dict[str, Any]]) -> str:
 
 
 def _marked(text: str, marks: Any) -> str:
-    kinds = {str(mark.get("type")): _attrs(mark) for mark in marks or [] if isinstance(mark, dict)}
+    listed = marks if isinstance(marks, list) else []
+    kinds = {str(mark.get("type")): _attrs(mark) for mark in listed if isinstance(mark, dict)}
     inner = text.strip()
     if not inner:
         return text

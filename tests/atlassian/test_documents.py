@@ -143,3 +143,18 @@ def test_random_documents_come_back_with_their_words():
         back = to_adf(markdown)
         assert " ".join(words_of(back).split()) == " ".join(f"w {words} w".split()), markdown
         assert back["content"][0]["type"] == node["type"]
+
+
+@pytest.mark.parametrize("kind", ["paragraph", "x", "panel", "blockquote"])
+@pytest.mark.parametrize("depth", [300, 900])
+def test_a_document_too_deep_to_be_laid_out_keeps_its_words(kind, depth):
+    node = text("the end")
+    for _ in range(depth):
+        node = {"type": kind, "content": [node]}
+    for document in (doc(node), doc(paragraph(node)), node):
+        assert to_markdown(document).endswith("the end")
+
+
+@pytest.mark.parametrize("marks", [5, "strong", {"type": "strong"}, [5, None, {"type": 7}, {"attrs": 3}]])
+def test_marks_that_are_none_leave_the_words(marks):
+    assert to_markdown(doc(paragraph({**text("words"), "marks": marks}))) == "words"

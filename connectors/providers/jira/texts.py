@@ -11,6 +11,7 @@ from connectors.atlassian.wiki import from_wiki
 from connectors.atlassian.wiki_writing import to_wiki
 from connectors.errors import InvalidInput
 
+MAX_LEVELS = 120  # of a document; each node has two
 Format = Literal["markdown", "adf", "wiki"]
 Written = Annotated[Format, Field(description="adf: JSON text.")]
 
@@ -40,4 +41,16 @@ def _document(text: str) -> dict[str, Any]:
             code="bad_adf",
             hint='Give JSON such as {"type": "doc", "version": 1, "content": [...]}, or Markdown without format.',
         )
+    if _is_deep(made):
+        raise InvalidInput("The document's nodes lie too deep in one another.", code="too_deep")
     return {"version": 1, **made}
+
+
+def _is_deep(document: Any) -> bool:
+    """Whether there are more than MAX_LEVELS of lists and objects, counted without recursion."""
+    level, waiting = 0, [document]
+    while waiting and level <= MAX_LEVELS:
+        level += 1
+        inner = [each.values() if isinstance(each, dict) else each for each in waiting]
+        waiting = [part for parts in inner for part in parts if isinstance(part, dict | list)]
+    return bool(waiting)

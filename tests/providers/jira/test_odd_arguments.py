@@ -172,3 +172,11 @@ async def test_who_cannot_be_assigned_is_told_where_to_look(call):
     ):
         error = await call(tool, **asked)
         assert (error["type"], "jira_search_users" in error["hint"]) == ("validation", True), (tool, error)
+
+
+async def test_a_document_that_lies_too_deep_is_refused(call):
+    for depth in (130, 500):
+        text = '{"type":"x","content":[' * depth + "]}" * depth
+        asked = {"description": f'{{"type":"doc","content":[{text}]}}', "format": "adf"}
+        error = await call("jira_create_issue", project_key="PROJ", summary="x", **asked)
+        assert (error["type"], error["code"]) == ("validation", "too_deep")
