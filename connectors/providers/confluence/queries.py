@@ -25,6 +25,7 @@ _TOKEN: Final = re.compile(
     r"""|(?P<open>\()|(?P<close>\))|[=!~<>,]+|(?P<word>[^\s()=!~<>,"'\\]+)""",
 )
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_CURLY: Final = str.maketrans("\u201c\u201d\u201e", '"""')
 _ONE_ORDER: Final = rf"(?:{_NAMES})(?:\s+(?:asc|desc))?"
 _ORDER: Final = re.compile(rf"order\s+by\s+{_ONE_ORDER}(?:\s*,\s*{_ONE_ORDER})*", re.IGNORECASE)
 HINT: Final = (
@@ -69,7 +70,9 @@ def cql_of(query: str, *, spaces: Collection[str] = (), space: str = "", type_: 
 
 def _parts(query: str) -> tuple[str, str]:
     """The condition and the order of a query, each whole in itself."""
-    query = query.strip()
+    query = query.strip().replace("\r\n", "\n")
+    if '"' not in query:  # quotes as word processors make them
+        query = query.translate(_CURLY)
     if found := _CONTROL.search(query.replace("\n", " ").replace("\t", " ")):
         raise _bad(f"it has the invisible character U+{ord(found[0]):04X}")
     at = depth = 0

@@ -25,8 +25,10 @@ def seen(cql):
         ("title ~ orders order by title desc", "(title ~ orders) order by title desc"),
         ('space = "DOCS" AND (text ~ "a)b" OR label in ("x", \'y\'))', '(space = "DOCS" AND (text ~ "a)b" OR label in ("x", \'y\')))'),
         ("order by created", "type = page order by created"),
+        ("title ~ \u201chow orders\u201d", '(title ~ "how orders")'),
+        ("type = page\r\nAND title ~ x", "(type = page\nAND title ~ x)"),
     ],
-    ids=range(5),
+    ids=range(7),
 )  # fmt: skip
 def test_words_are_quoted_and_queries_are_kept(text, sent):
     assert cql_of(text) == sent
@@ -65,9 +67,10 @@ def test_sentences_are_no_queries(text):
         "type = page\u2028) OR (space = SECRET",
         "type = page /* ) OR (space = SECRET */",
         'a" OR space = "SECRET',
+        "title = \u201cx\u201d) OR (space = SECRET",
         "sitesearch ~ 'x\\') OR (space = SECRET) OR (title ~ \\'y'",
     ],
-    ids=range(16),
+    ids=range(17),
 )  # fmt: skip
 def test_no_query_reaches_another_space(query):
     try:
