@@ -18,7 +18,8 @@ Records = Annotated[list[Values], Field(min_length=1, max_length=MAX_BULK)]
 Ids = Annotated[list[Annotated[str, Field(pattern=ID)]], Field(min_length=1, max_length=MAX_BULK)]
 _PATH = "composite/sobjects"
 # What Salesforce says of records that were fine, and undone because of another.
-_WITH_OTHERS = "ALL_OR_NONE_OPERATION_ROLLED_BACK"
+_ROLLED_BACK = "ALL_OR_NONE_OPERATION_ROLLED_BACK"
+_WITH_OTHERS = (_ROLLED_BACK, "PROCESSING_HALTED")
 
 
 class OneDone(TypedDict):
@@ -140,10 +141,10 @@ def _undone(rows: list[dict[str, Any]]) -> ConnectorError:
         (place, error)
         for place, row in enumerate(rows)
         for error in row.get("errors") or ()
-        if (error.get("statusCode") or error.get("errorCode")) != _WITH_OTHERS
+        if (error.get("statusCode") or error.get("errorCode")) not in _WITH_OTHERS
     ]
     if not wrong:
-        return InvalidInput("Salesforce changed nothing.", code=_WITH_OTHERS)
+        return InvalidInput("Salesforce changed nothing.", code=_ROLLED_BACK)
     place, first = wrong[0]
     error = error_for(
         str(first.get("statusCode") or first.get("errorCode") or ""),

@@ -4,7 +4,7 @@ Reports and Dashboards REST API, "Decode the Fact Map": a key is ``down!across``
 places in the groupings (``0_1``) or ``T`` for their total.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from connectors.kit.tidy import small
@@ -33,6 +33,12 @@ class Facts:
         self._facts: Found = found.get("factMap") or {}
         self._down = _paths((found.get("groupingsDown") or {}).get("groupings"))
         self._across = _paths((found.get("groupingsAcross") or {}).get("groupings"))
+        self._grouped = {
+            kind: self._labels_of(
+                [one.get("name") for one in self.metadata.get(kind) or ()], "groupingColumnInfo"
+            )
+            for kind in ("groupingsDown", "groupingsAcross")
+        }
         self._columns = self._names("detailColumns", "detailColumnInfo")
         self._aggregates = self._names("aggregates", "aggregateColumnInfo")
 
@@ -41,7 +47,7 @@ class Facts:
         for key, fact in self._facts.items():
             for row in fact.get("rows") or ():
                 cells = map(_value, row.get("dataCells") or ())
-                yield small(**self._groups_of(key), **dict(zip(self._columns, cells, strict=False)))
+                yield small(**self._groups_of(key) | dict(zip(self._columns, cells, strict=False)))
 
     def groups(self) -> list[dict[str, Any]]:
         """The totals of each group and of the groups in it, outer ones first."""
@@ -63,20 +69,21 @@ class Facts:
             (down, self._down, "groupingsDown"),
             (across, self._across, "groupingsAcross"),
         ):
-            names = [one.get("name") for one in self.metadata.get(kind) or ()]
-            for name, label in zip(names, labels.get(path, ()), strict=False):
-                info = (self._about.get("groupingColumnInfo") or {}).get(name) or {}
-                made[str(info.get("label") or name)] = label
+            for (name, title), label in zip(self._grouped[kind], labels.get(path, ()), strict=False):
+                made[name if title in made else title] = label
         return made
 
     def _names(self, kind: str, info: str) -> list[str]:
-        """The labels of columns; the API name where two have the same."""
-        names = list(map(str, self.metadata.get(kind) or ()))
+        """The labels of columns; the API name where two have the same, or a group has it."""
+        found = self._labels_of(self.metadata.get(kind) or (), info)
+        labels = [label for _, label in found]
+        groups = {label for grouped in self._grouped.values() for _, label in grouped}
+        return [name if labels.count(label) > 1 or label in groups else label for name, label in found]
+
+    def _labels_of(self, names: Iterable[Any], info: str) -> list[tuple[str, str]]:
+        """API names with their labels."""
         about = self._about.get(info) or {}
-        labels = [str((about.get(name) or {}).get("label") or name) for name in names]
-        return [
-            label if labels.count(label) == 1 else name for name, label in zip(names, labels, strict=True)
-        ]
+        return [(str(name), str((about.get(name) or {}).get("label") or name)) for name in names]
 
 
 def _paths(groupings: Any, before: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:

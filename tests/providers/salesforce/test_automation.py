@@ -105,6 +105,23 @@ def test_what_a_fact_map_says_is_read_where_groups_stand_in_groups_and_names_occ
     assert Facts({}).totals() == {} and not list(Facts({}).rows())
 
 
+def test_a_column_that_is_called_like_a_group_has_its_own_name():
+    about = {
+        "reportMetadata": {"detailColumns": ["CLOSE_DATE", "NAME"], "groupingsDown": [{"name": "CLOSE_MONTH"}],
+                           "groupingsAcross": [{"name": "CLOSE_YEAR"}]},
+        "reportExtendedMetadata": {
+            "detailColumnInfo": {"CLOSE_DATE": {"label": "Close Date"}, "NAME": {"label": "Name"}},
+            "groupingColumnInfo": {"CLOSE_MONTH": {"label": "Close Date"}, "CLOSE_YEAR": {"label": "Close Date"}},
+        },
+        "groupingsDown": {"groupings": [{"key": "0", "label": "January"}]},
+        "groupingsAcross": {"groupings": [{"key": "0", "label": "2030"}]},
+        "factMap": {"0!0": {"rows": [{"dataCells": [{"label": "2030-01-31", "value": "2030-01-31"}, {"value": "A", "label": "A"}]}]}},
+    }  # fmt: skip
+    assert list(Facts(about).rows()) == [
+        {"Close Date": "January", "CLOSE_YEAR": "2030", "CLOSE_DATE": "2030-01-31", "Name": "A"}
+    ]
+
+
 async def test_a_joined_report_is_refused_with_its_address(org, monkeypatch):
     report = id_of(org, "Report", "All accounts")
     org.double.rows["Report"][report]["Format"] = "Multi_Block"
