@@ -108,3 +108,13 @@ def test_the_document_says_that_a_put_may_create(root):
     for path in ("", "/connections/{name}", "/endpoints/{endpoint}"):
         assert {"200", "201"} <= set(paths[f"/api/v1/tenants/{{slug}}{path}"]["put"]["responses"])
     assert "status" in {given["name"] for given in paths["/api/v1/tenants"]["get"]["parameters"]}
+
+
+def test_a_call_that_names_another_tenant_than_its_path_is_refused():
+    tenant = make_tenant()
+    make_connection(tenant, "memory")
+    api, path = client(make_key(tenant)[1]), f"/api/v1/tenants/{tenant.slug}/call-tool"
+    refused = api.post(path, {"name": "cache_ping", "tenant": "another"}, format="json")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "tenant")
+    named = api.post(path, {"name": "cache_ping", "tenant": tenant.slug}, format="json")
+    assert named.json()["is_error"] is False

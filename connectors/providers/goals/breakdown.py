@@ -5,13 +5,20 @@ from typing import Any
 
 from django.db import transaction
 
-from common.text import clean_text
 from connectors.errors import Conflict, InvalidInput
 from connectors.providers.goals.board import Board, cycle_conflict
 from connectors.providers.goals.create import take_numbers
 from connectors.providers.goals.models import Task
 from connectors.providers.goals.plan import find_cycle
-from connectors.providers.goals.records import PRIORITY_NUMBERS, Scope, hours, number_of, task_id, title_of
+from connectors.providers.goals.records import (
+    PRIORITY_NUMBERS,
+    Scope,
+    described,
+    hours,
+    number_of,
+    task_id,
+    title_of,
+)
 from connectors.providers.goals.saved import saved_task, saved_tasks
 from connectors.providers.goals.states import State
 from connectors.providers.goals.types import MAX_DEPENDENCIES, MAX_TASKS, Subtask
@@ -78,7 +85,7 @@ def _add(board: Board, subtasks: Sequence[Subtask]) -> list[Task]:
             number=first + index,
             position=position + 1 + index,
             title=titles[index],
-            description=clean_text(sub.description, 10_000),
+            description=described(sub.description),
             priority=PRIORITY_NUMBERS[sub.priority] if sub.priority else board.goal.priority,
             estimate=hours(sub.estimate),
             dependencies=[first + ~key if key < 0 else key for key in dependencies[index]],

@@ -121,6 +121,14 @@ def title_of(title: str | None, description: str) -> str:
     return clean_text(text, 200)
 
 
+def described(text: str) -> str:
+    """A description that can be stored. Raises :class:`InvalidInput` for one that says nothing."""
+    text = clean_text(text, 10_000)
+    if not text.strip():
+        raise InvalidInput("The description is empty.", hint="Say in a sentence what is to be reached.")
+    return text
+
+
 def json_text(value: Any, what: str) -> str:
     """A JSON value as compact text that both databases take; bounded."""
     try:

@@ -17,6 +17,7 @@ from connectors.providers.goals.records import (
     Scope,
     cache_status,
     checked_json,
+    described,
     goal_id,
     goal_record,
     hours,
@@ -42,7 +43,7 @@ async def goal_create(
     metadata: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Make a goal through the group writer; returns its record once it is durable."""
-    description = clean_text(description, 10_000)
+    description = described(description)
     title = title_of(title, description)
     names = list(repos)
     author = clean_text(scope.principal_name, 150)
@@ -244,10 +245,7 @@ def _text_or_priority(name: str, value: Any) -> Any:
         if not value.strip():
             raise InvalidInput("The title is empty.")
         return title_of(value, "")
-    text = clean_text(value, 10_000)
-    if not text.strip():
-        raise InvalidInput(f"The {name} is empty.")
-    return text
+    return described(value)
 
 
 def _demand_version(row: Goal | Task, version: int | None) -> None:

@@ -92,6 +92,8 @@ class CallTool(View):
     def post(self, request: Request, slug: str = "") -> Response:
         """Call a tool. A failure of the tool is an answer with ``is_error``, as in MCP."""
         values = said(CallWrite, request)
+        if slug and values.get("tenant", slug) != slug:
+            raise InvalidValue("The tenant in the body differs from the one in the path.", "tenant")
         tenant = self._tenant(slug or values.get("tenant", ""))
         caller = self.access().caller_in(tenant)
         # The id of the log and of the answer's header: the client's own where that is short and plain.

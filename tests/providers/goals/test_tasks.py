@@ -429,3 +429,14 @@ async def test_a_text_that_only_looks_like_an_escaped_nul_is_kept(store: Store):
     assert (await store.call("get_goal", goal_id=goal))["metadata"] == told
     for text in ("\x00", "\\\x00"):
         assert "NUL" in (await store.refused("update_goal", goal_id=goal, metadata={"x": text})).message
+
+
+async def test_a_description_that_says_nothing_is_refused_also_beside_a_title(store: Store):
+    goal, blank = await store.goal(), {"description": " \n", "title": "x"}
+    for tool, arguments in (
+        ("create_goal", blank),
+        ("add_task", {"goal_id": goal, **blank}),
+        ("break_down_goal", {"goal_id": goal, "subtasks": [blank]}),
+        ("update_goal", {"goal_id": goal, "description": " "}),
+    ):
+        assert (await store.refused(tool, **arguments)).message == "The description is empty."
