@@ -59,7 +59,7 @@ async def take_turn(ctx: Context, apart_s: float | None = None) -> None:
 
 def turns_left(ctx: Context) -> int:
     """How many writes a call has time for at most."""
-    return int(max(0.0, ctx.deadline - time.monotonic() - 1.0) / APART_S)
+    return int(max(0.0, ctx.deadline - time.monotonic() - 1.0) / max(APART_S, 0.001))
 
 
 def _own_turn(place: tuple[UUID, UUID, str], apart: float, patience: float) -> float:
