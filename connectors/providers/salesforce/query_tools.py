@@ -132,7 +132,7 @@ class QueryTools(PagedBase):
         """Where to search if nobody says it: in the usual objects, or in those of the connection that can be."""
         if not self.allowed:
             return [SearchIn(name=name, limit=limit) for name in SEARCHED]
-        found = []
+        found: list[SearchIn] = []
         for name in self.allowed.names():
             try:
                 links = await self._links(ctx, name)

@@ -49,6 +49,13 @@ class Facts:
                 cells = map(_value, row.get("dataCells") or ())
                 yield small(**self._groups_of(key) | dict(zip(self._columns, cells, strict=False)))
 
+    def columns(self) -> list[str]:
+        """What a row may have, in the report's order: its groups first."""
+        groups: list[str] = []
+        for kind in self._grouped.values():
+            groups += [name if title in groups else title for name, title in kind]
+        return [*groups, *self._columns]
+
     def groups(self) -> list[dict[str, Any]]:
         """The totals of each group and of the groups in it, outer ones first."""
         keys = sorted((key for key in self._facts if key != f"{TOTAL}!{TOTAL}"), key=_place)

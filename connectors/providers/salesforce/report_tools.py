@@ -113,7 +113,7 @@ def _shown(
     page: Any = {**page_of(shown), **about}
     if not all_told:
         page |= {"truncated": True, "hint": "Not all rows are shown: raise limit, or add filters."}
-    return told(page, format)
+    return told(page, format, selected=facts.columns() if shown else ())
 
 
 def _advice(said: str, about: dict[str, Any] | None = None) -> str:

@@ -120,6 +120,14 @@ def test_a_column_that_is_called_like_a_group_has_its_own_name():
     assert list(Facts(about).rows()) == [
         {"Close Date": "January", "CLOSE_YEAR": "2030", "CLOSE_DATE": "2030-01-31", "Name": "A"}
     ]
+    assert Facts(about).columns() == ["Close Date", "CLOSE_YEAR", "CLOSE_DATE", "Name"]
+
+
+async def test_a_report_as_a_table_has_all_its_columns_in_its_order(org):
+    for id in list(org.double.rows["Account"]):
+        org.double.rows["Account"][id]["Industry"] = None
+    table = await org.get("run_report", report_id=id_of(org, "Report", "All accounts"), format="csv")
+    assert table["data"] == "Account Name,Industry\nAcme,\nO'Hara & Sons,\n"
 
 
 async def test_a_joined_report_is_refused_with_its_address(org, monkeypatch):
