@@ -60,7 +60,7 @@ class IssueTools(JiraBase):
         told = (
             self.told({**row, "fields": own}, raw)
             | included(row, parts, include)
-            | self._said(parts, include, raw)
+            | await self._said(ctx, key, parts, include, raw)
         )
         if "links" in include:
             told["links"] = [trim.link(each) for each in self._reachable(parts.get("issuelinks") or [])]
@@ -69,16 +69,27 @@ class IssueTools(JiraBase):
             told["watchers"] = people(watching.get("watchers"))
         return told
 
-    def _said(self, parts: dict[str, Any], include: Sequence[str], raw: bool) -> types.Values:
-        """What people wrote at an issue."""
+    async def _said(
+        self, ctx: Context, key: str, parts: dict[str, Any], include: Sequence[str], raw: bool
+    ) -> types.Values:
+        """What people wrote at an issue. A field has the oldest of it alone, the latest are asked for."""
         told: types.Values = {}
         for name, field, make in (
             ("comments", "comment", self.comment),
             ("worklogs", "worklog", self.worklog),
         ):
             if name in include:
-                rows = (parts.get(field) or {}).get(name) or []
-                told |= _last(name, [make(each, raw) for each in rows[-MOST_INCLUDED:]], len(rows))
+                part = parts.get(field) or {}
+                rows = part.get(name) or []
+                total = int(part.get("total") or 0)
+                if total > len(rows):
+                    start = max(0, total - MOST_INCLUDED)
+                    path = issue_path(key, f"/{field}")
+                    rows = (await self.read(ctx, path, startAt=start, maxResults=MOST_INCLUDED)).get(
+                        name
+                    ) or []
+                shown = [make(each, raw) for each in rows[-MOST_INCLUDED:]]
+                told |= _last(name, shown, max(total, len(rows)))
         return told
 
     @tool(title="Get many issues", hint="R", toolset="issues",
@@ -151,8 +162,10 @@ def included(row: dict[str, Any], parts: dict[str, Any], include: Sequence[str])
     if "transitions" in include:
         told["transitions"] = [trim.transition(each) for each in row.get("transitions") or []]
     if "changelog" in include:
-        rows = (row.get("changelog") or {}).get("histories") or []
-        told |= _last("changelog", [trim.change(each) for each in rows[:MOST_INCLUDED]], len(rows))
+        log = row.get("changelog") or {}
+        rows = log.get("histories") or []
+        total = max(len(rows), int(log.get("total") or 0))
+        told |= _last("changelog", [trim.change(each) for each in rows[:MOST_INCLUDED]], total)
     return told
 
 

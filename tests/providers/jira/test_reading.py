@@ -194,3 +194,29 @@ async def test_a_summary_is_told_also_where_links_elsewhere_may_not_be_read(call
     jira.faults.add(Status(403), path="getRemoteIssueLinks")
     told = await call("jira_summarize_issue", issue_key="PROJ-1")
     assert (told["key"], "remote_links" in told) == ("PROJ-1", False)
+
+
+async def test_of_long_lists_an_issue_has_the_latest_and_says_how_many_there_are(call, jira, monkeypatch):
+    await call("jira_add_worklog", issue_key="PROJ-1", time_spent="1m")
+    await call("jira_add_comment", issue_key="PROJ-1", comment="x")
+    row = jira.issue_by("PROJ-1")
+    row["worklogs"] = [row["worklogs"][0] | {"timeSpent": f"{number}m"} for number in range(1, 28)]
+    row["comments"] = [row["comments"][0] | {"body": to_adf(f"Word {number}")} for number in range(27)]
+    whole, expanded = jira.all_fields, jira.expanded
+
+    def cut(base, row):
+        told = whole(base, row)
+        return told | {"comment": told["comment"] | {"comments": told["comment"]["comments"][:5]}}
+
+    def latest(*args):
+        told = expanded(*args)
+        if "changelog" in told:
+            told["changelog"]["total"] = 150
+        return told
+
+    monkeypatch.setattr(jira, "all_fields", cut)
+    monkeypatch.setattr(jira, "expanded", latest)
+    told = await call("jira_get_issue", issue_key="PROJ-1", include=["worklogs", "comments", "changelog"])
+    assert [row["time_spent"] for row in told["worklogs"]] == [f"{number}m" for number in range(8, 28)]
+    assert [row["text"] for row in told["comments"]] == [f"Word {number}" for number in range(7, 27)]
+    assert (told["worklogs_total"], told["comments_total"], told["changelog_total"]) == (27, 27, 150)
