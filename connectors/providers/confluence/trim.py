@@ -13,7 +13,7 @@ PAGE: Final = (
     "id", "type", "title", "space", "status", "parent_id", "version", "author", "created_at", "updated_at",
     "updated_by", "url", "content", "not_in_markdown", "characters", "next_start", "comments", "history",
 )  # fmt: skip
-ROW: Final = ("id", "title", "parent_id", "version", "created_at", "updated_at", "url")
+ROW: Final = ("id", "title", "status", "parent_id", "version", "created_at", "updated_at", "url")
 SPACE: Final = ("id", "key", "name", "type", "status", "homepage_id", "description", "url")
 HIT: Final = ("id", "type", "title", "space", "excerpt", "updated_at", "url")
 NODE: Final = ("id", "title", "type", "parent_id", "depth", "url")
@@ -76,6 +76,7 @@ def row(site: str, record: dict[str, Any]) -> dict[str, Any]:
     return small(
         id=str(record["id"]),
         title=record.get("title"),
+        status=None if record.get("status") == "current" else record.get("status"),
         parent_id=record.get("parentId"),
         version=version.get("number"),
         updated_at=version.get("createdAt"),

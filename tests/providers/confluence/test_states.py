@@ -171,3 +171,12 @@ async def test_a_blog_post_of_another_space_is_not_read(desk, call, confluence):
         assert (await fenced("confluence_ask_page", page_id=made["id"], question="x?"))[
             "type"
         ] == "permission"
+
+
+async def test_an_archived_page_is_listed_as_one(call, pages):
+    pages("How orders work")["status"] = "archived"
+    rows = (await call("confluence_list_pages", space_key="DOCS", fields=["title", "status"]))["items"]
+    assert {row["title"]: row.get("status") for row in rows} == {
+        "How orders work": "archived",
+        "Documentation home": None,
+    }
