@@ -20,7 +20,7 @@ from connectors.providers.github.answers import (
 )
 from connectors.providers.github.auth import AppTokens, Bearer
 from connectors.providers.github.etags import etags
-from connectors.providers.github.moves import beyond, repository_of
+from connectors.providers.github.moves import beyond, landed_at, repository_of
 from connectors.providers.github.pacing import take_turn
 from connectors.providers.github.paging import Turn, begun
 from connectors.providers.github.scope import Scope, branch_of
@@ -100,10 +100,9 @@ class GitHubBase(Connector):
 
     async def _demand_stayed(self, ctx: Context, path: str, answer: Answer) -> None:
         """Refuse what GitHub redirected out of the allow-list. Raises NotPermitted."""
-        asked, base = repository_of(path), f"{self.settings.url}/"
-        if not asked or not answer.url.startswith(base) or not (answer.ok or answer.status == UNCHANGED):
+        asked, landed = repository_of(path), landed_at(answer.url, self.settings.url)
+        if not asked or landed is None or not (answer.ok or answer.status == UNCHANGED):
             return  # no repository's, or a file that GitHub keeps elsewhere
-        landed = repository_of(answer.url.removeprefix(base))
         if landed == asked or ("/" in landed and self.scope.has(landed)):
             return
         if path.count("/") > 2:  # below a repository: an issue may have gone alone

@@ -2,10 +2,24 @@
 
 import pytest
 
+from connectors.providers.github.moves import landed_at
 from connectors.services import connection_check
 from tests.providers.github.conftest import REPO
 
 SECRET = "octo/secrets.io"
+API = "https://ghe.example.com/api/v3"
+
+
+@pytest.mark.parametrize(
+    ("url", "landed"),
+    [(f"{API}/repositories/7/issues/1?x=/repos/octo/a", "7"), (f"{API}/repos/Octo/A/pulls", "octo/a"),
+     ("https://GHE.example.com:443/api/v3/repositories/7", "7"), ("https://ghe.example.com/raw/octo/a", ""),
+     ("https://ghe.example.com/api/v3x/repos/octo/a", ""), ("https://files.example.com/logs/1", None),
+     (f"{API}/user/repos", "")],
+    ids=range(7),
+)  # fmt: skip
+def test_where_an_answer_comes_from_is_read_however_it_is_written(url, landed):
+    assert landed_at(url, API) == landed
 
 
 @pytest.fixture
