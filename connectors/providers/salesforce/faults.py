@@ -185,7 +185,8 @@ def error_for(
     return kind(
         message,
         code=code,
-        retryable=code in (LOCKED, "SERVER_UNAVAILABLE") or (error is not None and error.retryable),
+        # Whether what failed may be sent again its status and its kind have decided: a creation may not.
+        retryable=code == LOCKED or (error is not None and error.retryable),
         retry_after=error.retry_after if error is not None else None,
         upstream_status=status,
         hint=said,

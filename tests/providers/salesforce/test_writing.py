@@ -167,6 +167,20 @@ async def test_a_creation_whose_answer_is_lost_is_not_made_again(org):
     assert len(named(org, "Account", "Lost")) == 1
 
 
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_creation_that_may_have_been_made_is_never_called_worth_another_try(org, status):
+    for tool, arguments in (
+        ("create_record", {"sobject_type": "Account", "data": {"Name": "Perhaps"}}),
+        ("create_activity", {"subject": "Perhaps"}),
+        ("create_records", {"sobject_type": "Account", "records": [{"Name": "Perhaps"}]}),
+    ):
+        org.double.faults.add(Status(status))
+        error = await org.fail(tool, **arguments)
+        assert error["retryable"] is False and "may have succeeded" in error["hint"], (tool, error)
+    org.double.faults.add(Status(status), times=9)
+    assert (await org.fail("query", query="SELECT Name FROM Account"))["retryable"]
+
+
 async def test_a_read_is_tried_again_after_a_fault(org):
     org.double.faults.add(Status(503), path="query")
     org.double.faults.add(TooMany(0), path="query")
