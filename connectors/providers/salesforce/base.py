@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from connectors.base import Connector
 from connectors.calling import Context
-from connectors.errors import Conflict, ConnectorError, InvalidInput
+from connectors.errors import Conflict, ConnectorError, InvalidInput, UpstreamError
 from connectors.providers.salesforce import credentials
 from connectors.providers.salesforce.allowed import Allowed, Kept, Links, links_of
 from connectors.providers.salesforce.auth import Pasted, Session, Sessions, SignedIn
@@ -73,12 +73,12 @@ class SalesforceBase(Connector):
     async def _get(
         self, ctx: Context, path: str, params: Mapping[str, Any] | None = None, **more: Any
     ) -> tuple[Any, str]:
-        """Read something: its JSON, and the org's address."""
-        headers = more.pop("headers", None)
+        """Read something: its JSON, an object with what it ``needs`` or another ``kind``, and the org's address."""
+        headers, needs, kind = more.pop("headers", None), more.pop("needs", ()), more.pop("kind", dict)
         answer, instance = await self._send(
             ctx, Request("GET", path, Kind.READ, params=params, headers=headers), **more
         )
-        return answer.json(), instance
+        return shaped(answer, *needs, kind=kind), instance
 
     async def _links(self, ctx: Context, object: str) -> Links:
         """An object's relationships."""
@@ -130,6 +130,20 @@ class SalesforceBase(Connector):
         if self.allowed:
             for path in paths or ():
                 await self.allowed.demand_path(object, path, lambda name: self._links(ctx, name))
+
+
+def shaped(answer: Answer, *needs: str, kind: type = dict, look: str = "") -> Any:
+    """An answer's JSON, of a kind and with the members that it needs; ``look`` is what helps where it is not.
+
+    Raises UpstreamError: a gateway's page or an org in maintenance has JSON of its own.
+    """
+    found = answer.json()
+    if isinstance(found, kind) and all(found.get(name) is not None for name in needs):
+        return found
+    raise UpstreamError(
+        f"Salesforce answered with something else than was asked for: {answer.excerpt()}",
+        code="unexpected_answer", upstream_status=answer.status, hint=look,
+    )  # fmt: skip
 
 
 def several_records(answer: Answer) -> Conflict:

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from connectors.base import Context, tool
 from connectors.errors import ConnectorError, InvalidInput
-from connectors.providers.salesforce.base import record_id
+from connectors.providers.salesforce.base import record_id, shaped
 from connectors.providers.salesforce.faults import error_for, said_of, unknown
 from connectors.providers.salesforce.types import ID, MAX_BULK, ObjectName, Values
 from connectors.providers.salesforce.write_tools import CHANGED, WriteTools, look_for
@@ -105,7 +105,7 @@ class BulkTools(WriteTools):
 
     async def _done(self, ctx: Context, object: str, request: Request, *, all_or_none: bool) -> Done:
         answer, _ = await self._send(ctx, request, advise=unknown(object))
-        rows = answer.json()
+        rows = shaped(answer, kind=list, look=f"The request may have succeeded. {request.look_first}".strip())
         if (
             request.method == "DELETE" and answer.attempts > 1
         ):  # the first, whose answer was lost, has done it

@@ -7,7 +7,7 @@ from connectors.base import Context, tool
 from connectors.errors import ConnectorError, NotFound
 from connectors.kit.attachments import Base64, FileName, FileText, FileUri, given_bytes, safe_name
 from connectors.kit.tidy import small
-from connectors.providers.salesforce.base import SalesforceBase, part
+from connectors.providers.salesforce.base import SalesforceBase, part, shaped
 from connectors.providers.salesforce.types import RecordId
 from connectors.upstream.client import Request
 from connectors.upstream.retry import Kind
@@ -48,7 +48,7 @@ class FileTools(SalesforceBase):
         look = f'Look with salesforce_query(query="{_LATEST.format(id=record_id)}") before you try again.'
         request = Request("POST", f"sobjects/{VERSION}", Kind.ONCE, json=body, look_first=look)
         answer, instance = await self._send(ctx, request)
-        id = str(answer.json()["id"])
+        id = str(shaped(answer, "id", look=f"The request may have succeeded. {look}")["id"])
         try:  # the file's page goes by its document, which Salesforce makes meanwhile
             row, _ = await self._get(ctx, f"sobjects/{VERSION}/{part(id)}", {"fields": "ContentDocumentId"})
         except ConnectorError:  # it is there all the same
@@ -63,7 +63,7 @@ class FileTools(SalesforceBase):
         """Hold a record of an unnamed object against the allow-list, by how its id begins."""
         if not self.allowed:
             return
-        found, _ = await self._get(ctx, "sobjects")
+        found, _ = await self._get(ctx, "sobjects", needs=("sobjects",))
         object = next((row["name"] for row in found["sobjects"] if row.get("keyPrefix") == id[:3]), None)
         if object is None:
             raise NotFound(f"No object has ids like {id}.", code="MALFORMED_ID")

@@ -36,7 +36,7 @@ class ObjectTools(SalesforceBase):
         cursor: Next = "",
     ) -> dict[str, Any]:
         """The objects of the org with their API names."""
-        found, _ = await self._get(ctx, "sobjects")
+        found, _ = await self._get(ctx, "sobjects", needs=("sobjects",))
         word = search.strip().lower()
         rows = [
             row
@@ -76,7 +76,9 @@ class ObjectTools(SalesforceBase):
         path = f"sobjects/{part(sobject_type)}"
         if record_id:
             await self._demand_one(ctx, sobject_type, id_of(record_id))
-        found, instance = await self._get(ctx, f"{path}/describe", advise=unknown(sobject_type))
+        found, instance = await self._get(
+            ctx, f"{path}/describe", advise=unknown(sobject_type), needs=("name", "fields")
+        )
         values: dict[str, Any] = {}
         if record_id:
             row, instance = await self._get(
@@ -186,7 +188,7 @@ class ObjectTools(SalesforceBase):
     async def missing_rights(self, ctx: Context) -> dict[str, list[str]]:
         """Tools that will not work for want of a right, with the object that is missing; empty if unknown."""
         try:
-            found, _ = await self._get(ctx, "sobjects")
+            found, _ = await self._get(ctx, "sobjects", needs=("sobjects",))
         except ConnectorError:
             return {}
         rights = {row["name"]: row for row in found["sobjects"]}

@@ -46,7 +46,9 @@ class PagedBase(SalesforceBase):
     async def _rows(self, ctx: Context, query: str) -> tuple[list[dict[str, Any]], str]:
         """The first batch of a query, held against the allow-list."""
         await self._demand_query(ctx, query)
-        found, instance = await self._get(ctx, "query", {"q": query}, advise=lambda said: advice(query, said))
+        found, instance = await self._get(
+            ctx, "query", {"q": query}, advise=lambda said: advice(query, said), needs=("records",)
+        )
         return list(found["records"]), instance
 
     async def _batched(
@@ -71,7 +73,7 @@ class PagedBase(SalesforceBase):
         headers = {"sforce-query-options": f"batchSize={max(LEAST_BATCH, limit)}"}
         found, instance = await self._get(ctx, path, params, headers=headers, advise=advise)
         # A parent's relationship leads to one record, and to no list.
-        rows = list(found["records"]) if "records" in found else [found]
+        rows = list(found["records"] or ()) if "records" in found else [found]
         items = trim.records(rows[place : place + limit])
         items = items[: trim.fitting(items, format)]
         position: Any = None

@@ -14,6 +14,7 @@ from connectors.kit.cursors import page_of
 from connectors.kit.tables import Format
 from connectors.kit.tidy import small, untrusted
 from connectors.providers.salesforce import trim
+from connectors.providers.salesforce.base import shaped
 from connectors.providers.salesforce.paging import PagedBase, told, with_note
 from connectors.providers.salesforce.queries import (
     advice,
@@ -81,7 +82,7 @@ class QueryTools(PagedBase):
             limit=limit, cursor=cursor, advise=lambda said: advice(query, said), format=format,
         )  # fmt: skip
         if counts(query):
-            number = page["total"]
+            number = page.get("total", 0)
             note = nothing_found(query) if not number else ""
             return told({**page_of([{"count": number}]), **({"hint": note} if note else {})}, format)
         return told(with_note(page, query), format, selected=selected(query))
@@ -191,7 +192,7 @@ class QueryTools(PagedBase):
             # Characters that mean something in SOSL, but were meant as they are: a hyphen in a name.
             request = replace(request, json={**body, "q": plain})
             answer, instance = await self._send(ctx, request, advise=lambda said: advice("", said))
-        return answer.json(), instance
+        return shaped(answer), instance
 
     @tool(title="Count and sum", hint="R", open_world=True, cache="S", default_on=False)
     async def salesforce_aggregate_query(
@@ -226,7 +227,10 @@ class QueryTools(PagedBase):
             order_by=ordered_totals(order_by, aggregates) if order_by else "", limit=limit + 1 if groups else 0,
         )  # fmt: skip
         await self._demand_query(ctx, query)
-        found, _ = await self._get(ctx, "query", {"q": query}, advise=lambda said: advice(query, said))
+        needs = ("records", "totalSize") if alone else ("records",)
+        found, _ = await self._get(
+            ctx, "query", {"q": query}, advise=lambda said: advice(query, said), needs=needs
+        )
         if alone:
             return told(page_of([{"count": found["totalSize"]}]), format)
         rows = trim.records(found["records"][:limit])

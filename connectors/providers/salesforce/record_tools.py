@@ -11,7 +11,7 @@ from connectors.errors import InvalidInput
 from connectors.kit.cursors import page_of
 from connectors.kit.tidy import untrusted
 from connectors.providers.salesforce import trim
-from connectors.providers.salesforce.base import part, several_records
+from connectors.providers.salesforce.base import part, several_records, shaped
 from connectors.providers.salesforce.faults import unknown
 from connectors.providers.salesforce.paging import PagedBase
 from connectors.providers.salesforce.queries import names, once
@@ -52,7 +52,7 @@ class RecordTools(PagedBase):
         answer, instance = await self._send(ctx, request, advise=advise)
         if answer.status == 300:
             raise several_records(answer)
-        found = answer.json()
+        found = shaped(answer)
         made = trim.linked(found, instance, text_limit=20_000) if fields else trim.whole(found, instance)
         return untrusted(made)
 
@@ -103,7 +103,9 @@ class RecordTools(PagedBase):
             )
             rows: list[dict[str, Any]] = list(found.get("recentItems") or ())
         else:
-            rows, instance = await self._get(ctx, "recent", {"limit": 200 if self.allowed else limit})
+            rows, instance = await self._get(
+                ctx, "recent", {"limit": 200 if self.allowed else limit}, kind=list
+            )
         shown = [row for row in rows if self.allowed.has(trim.kind_of(row))][:limit]
         items, kinds = trim.of_kinds(shown)
         return untrusted(trim.listed(page_of(items), instance, kinds))

@@ -12,7 +12,7 @@ from connectors.kit.cursors import page_of, part_of
 from connectors.kit.tables import Format
 from connectors.kit.tidy import small, untrusted, visible
 from connectors.providers.salesforce import trim
-from connectors.providers.salesforce.base import part
+from connectors.providers.salesforce.base import part, shaped
 from connectors.providers.salesforce.paging import PagedBase, told
 from connectors.providers.salesforce.queries import containing
 from connectors.providers.salesforce.report_rows import Facts, narrowed
@@ -62,7 +62,7 @@ class ReportTools(PagedBase):
                 order_by="Name, Id", limit=limit, cursor=cursor,
             )  # fmt: skip
             return untrusted(page)
-        found, instance = await self._get(ctx, PATH)
+        found, instance = await self._get(ctx, PATH, kind=list)
         rows = [small(Id=row["id"], Name=row.get("name")) for row in found]
         return untrusted(trim.listed(part_of(ctx, _LIST, {"search": ""}, rows, cursor, limit), instance))
 
@@ -81,12 +81,12 @@ class ReportTools(PagedBase):
         path = f"{PATH}/{part(report_id)}"
         params = {"includeDetails": "true" if include_rows else "false"}
         if filters:
-            about, _ = await self._get(ctx, f"{path}/describe", advise=_advice)
+            about, _ = await self._get(ctx, f"{path}/describe", advise=_advice, needs=("reportMetadata",))
             added = [{"column": one.column, "operator": one.operator, "value": one.value} for one in filters]
             body = {"reportMetadata": narrowed(about["reportMetadata"], added)}
             request = Request("POST", path, Kind.READ, params=params, json=body)
             answer, instance = await self._send(ctx, request, advise=lambda said: _advice(said, about))
-            found = answer.json()
+            found = shaped(answer)
         else:
             found, instance = await self._get(ctx, path, params, advise=_advice)
         return _shown(found, f"{instance}/{report_id}", limit=limit, format=format)

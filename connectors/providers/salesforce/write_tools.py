@@ -10,7 +10,7 @@ from pydantic import Field
 
 from connectors.base import Context, tool
 from connectors.errors import InvalidInput
-from connectors.providers.salesforce.base import SalesforceBase, part, several_records
+from connectors.providers.salesforce.base import SalesforceBase, part, several_records, shaped
 from connectors.providers.salesforce.faults import unknown
 from connectors.providers.salesforce.queries import query_of
 from connectors.providers.salesforce.types import (
@@ -61,7 +61,8 @@ class WriteTools(SalesforceBase):
             look_first=f"Check with {look_for('Id, CreatedDate', object)} before trying again.",
         )  # fmt: skip
         answer, instance = await self._send(ctx, request, advise=unknown(object))
-        id = str(answer.json()["id"])
+        look = f"The request may have succeeded. {request.look_first}"
+        id = str(shaped(answer, "id", look=look)["id"])
         return {"id": id, "object": object, "url": f"{instance}/{id}"}
 
     @tool(title="Update a record", hint="I", open_world=True, toolset="write", required=True, tags=CHANGED)
@@ -111,10 +112,10 @@ class WriteTools(SalesforceBase):
         answer, instance = await self._send(ctx, request, advise=unknown(sobject_type))
         if answer.status == 300:
             raise several_records(answer)
-        said = answer.json() if answer.body else {}
+        said = shaped(answer) if answer.body else {}
         id = str(said.get("id", ""))
         if not id:  # older versions answer 204 to a change
-            found, _ = await self._get(ctx, path, {"fields": "Id"})
+            found, _ = await self._get(ctx, path, {"fields": "Id"}, needs=("Id",))
             id = str(found["Id"])
         created = bool(said.get("created", answer.status == 201))
         return {"id": id, "object": sobject_type, "url": f"{instance}/{id}", "created": created}

@@ -4,7 +4,8 @@ import pytest
 
 from connectors.providers.salesforce.object_queries import _settled
 from connectors.providers.salesforce.queries import once, ordered_totals
-from tests.doubles.faults import Reset, Unavailable
+from tests.doubles.faults import Fault, Reset, Unavailable
+from tests.doubles.messages import Answer
 
 
 def id_of(org, kind, name):
@@ -219,3 +220,45 @@ async def test_a_query_that_no_address_holds_is_refused_with_what_helps(org):
     ids = ", ".join(f"'{number:018}'" for number in range(700))
     error = await org.fail("query", query=f"SELECT Id FROM Account WHERE Id IN ({ids})")
     assert (error["code"], org.asked) == ("query_too_long", []) and "subquery" in error["hint"]
+
+
+class Odd(Fault):
+    """JSON that is not what was asked for, as gateways and orgs in maintenance send it."""
+
+    kind = "odd_json"
+
+    def __init__(self, body) -> None:
+        object.__setattr__(self, "body", body)
+
+    async def happen(self, blow) -> None:
+        await blow.line.answer(Answer(200, self.body))
+
+
+async def test_an_answer_of_another_shape_is_called_so_and_a_creation_is_looked_for_first(org):
+    acme = id_of(org, "Account", "Acme")
+    data = {"sobject_type": "Account", "data": {"Name": "Z"}}
+    reads = (
+        ("query_accounts", {}), ("query_activities", {}), ("get_record_fields", {"sobject_type": "Account"}),
+        ("list_objects", {}), ("list_recent", {}), ("list_reports", {}),
+        ("aggregate_query", {"object": "Account", "aggregates": ["COUNT()"]}),
+    )  # fmt: skip
+    for body in ({}, [], "down", {"status": "maintenance"}):
+        for tool, arguments in reads:
+            org.double.faults.add(Odd(body), times=None)
+            result = await org.call(tool, **arguments)
+            org.double.faults.clear()
+            assert "failed inside" not in str(result.content), (tool, body)
+            if body == {}:
+                assert "unexpected_answer" in str(result.content), (tool, body)
+        for tool, arguments in (
+            ("create_record", data), ("create_records", {"sobject_type": "Account", "records": [{"Name": "Z"}]}),
+            ("upload_file", {"record_id": acme, "filename": "a.txt", "text": "a"}),
+        ):  # fmt: skip
+            org.double.faults.add(Odd(body), times=None)
+            if tool == "create_records" and body == []:
+                org.double.faults.clear()
+                continue
+            error = await org.fail(tool, **arguments)
+            org.double.faults.clear()
+            assert (error["code"], error["retryable"]) == ("unexpected_answer", False), (tool, body)
+            assert "may have succeeded" in error["hint"], (tool, body)
