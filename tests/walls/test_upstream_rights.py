@@ -165,7 +165,7 @@ def test_a_task_that_is_given_another_tenants_row_does_nothing(left, right):
     told.refresh_from_db()
     left.warm_up.refresh_from_db()
     check.refresh_from_db()
-    assert (told.status, told.attempts, told.last_error) == ("waiting", 1, "")
+    assert (told.status, told.attempts, told.last_error) == ("waiting", 0, "")
     assert left.warm_up.last_at is None and check.next_probe_at == slot
 
 
