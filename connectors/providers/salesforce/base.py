@@ -137,8 +137,9 @@ def shaped(answer: Answer, *needs: str, kind: type = dict, look: str = "") -> An
 
     Raises UpstreamError: a gateway's page or an org in maintenance has JSON of its own.
     """
-    found = answer.json()
-    if isinstance(found, kind) and all(found.get(name) is not None for name in needs):
+    found: Any = answer.json()
+    fits = isinstance(found, kind)
+    if fits and all(found.get(name) is not None for name in needs):
         return found
     raise UpstreamError(
         f"Salesforce answered with something else than was asked for: {answer.excerpt()}",

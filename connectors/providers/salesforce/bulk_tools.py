@@ -6,7 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from connectors.base import Context, tool
-from connectors.errors import ConnectorError, InvalidInput
+from connectors.errors import ConnectorError, InvalidInput, UpstreamError
 from connectors.providers.salesforce.base import record_id, shaped
 from connectors.providers.salesforce.faults import error_for, said_of, unknown
 from connectors.providers.salesforce.types import ID, MAX_BULK, ObjectName, Values
@@ -105,14 +105,20 @@ class BulkTools(WriteTools):
 
     async def _done(self, ctx: Context, object: str, request: Request, *, all_or_none: bool) -> Done:
         answer, _ = await self._send(ctx, request, advise=unknown(object))
-        rows = shaped(answer, kind=list, look=f"The request may have succeeded. {request.look_first}".strip())
-        if (
-            request.method == "DELETE" and answer.attempts > 1
-        ):  # the first, whose answer was lost, has done it
-            ids = str((request.params or {})["ids"]).split(",")
+        look = f"The request may have succeeded. {request.look_first}".strip()
+        rows = shaped(answer, kind=list, look=look)
+        sent = request.json["records"] if request.json else str((request.params or {})["ids"]).split(",")
+        if len(rows) != len(sent) or not all(isinstance(row, dict) for row in rows):
+            raise UpstreamError(
+                "Salesforce did not say of each record what became of it.",
+                code="unexpected_answer",
+                hint=look,
+            )
+        if request.method == "DELETE" and answer.attempts > 1:
+            # The first request, whose answer was lost, has done it.
             rows = [
                 {"id": id, "success": True} if _is_gone(row) else row
-                for id, row in zip(ids, rows, strict=True)
+                for id, row in zip(sent, rows, strict=True)
             ]
         results = [_result(row) for row in rows]
         failed = sum(not one["success"] for one in results)
