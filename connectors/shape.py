@@ -77,10 +77,13 @@ def _cut(plain: Any, limit: int, former: ToolResult) -> ToolResult:
     shorter = _with_rows(plain, name, rows[:low])
     if not low and len(orjson.dumps(shorter)) > limit:
         raise _too_long(limit)
-    note = (
-        f"Truncated: {low} of {len(rows)} rows shown; "
-        "call again with a cursor, a smaller limit or fewer fields."
-    )
+    note = f"Truncated: {low} of {len(rows)} rows shown; "
+    if isinstance(plain, dict) and plain.get("next_cursor"):
+        note += (
+            f"next_cursor begins after all {len(rows)}: for those between, repeat this call with limit {low}."
+        )
+    else:
+        note += "call again with a smaller limit, fewer fields or a narrower selection."
     return ToolResult(
         structured=shorter,
         content=(Text(orjson.dumps(shorter).decode()), Text(note)),
@@ -110,4 +113,10 @@ def _longest_list(plain: Any) -> tuple[str | None, list[Any] | None]:
 
 
 def _with_rows(plain: Any, name: str | None, rows: list[Any]) -> Any:
-    return rows if name is None else {**plain, name: rows}
+    """The value with fewer rows; a ``count`` of them stays true."""
+    if name is None:
+        return rows
+    made = {**plain, name: rows}
+    if plain.get("count") == len(plain[name]):
+        made["count"] = len(rows)
+    return made

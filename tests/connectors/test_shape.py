@@ -24,7 +24,19 @@ def test_a_long_list_is_cut_and_the_answer_says_so():
     assert orjson.loads(result.content[0].text) == result.structured
     shown = len(result.structured["items"])
     assert 0 < shown < 1000
-    assert result.content[1].text.startswith(f"Truncated: {shown} of 1000 rows shown")
+    assert result.structured["count"] == shown
+    assert result.content[1].text.startswith(
+        f"Truncated: {shown} of 1000 rows shown; call again with a smaller"
+    )
+
+
+def test_a_page_that_is_cut_says_that_its_cursor_leads_past_what_is_missing():
+    page = {"items": [{"x": "y" * 50}] * 100, "count": 100, "next_cursor": "n", "total": 900}
+    result = shape(page, limit=2_000)
+    shown = result.structured["count"]
+    assert shown == len(result.structured["items"]) < 100
+    assert result.structured["total"] == 900
+    assert f"repeat this call with limit {shown}." in result.content[1].text
 
 
 def test_what_cannot_be_cut_is_a_clear_error():
