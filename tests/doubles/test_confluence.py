@@ -41,7 +41,10 @@ async def test_a_page_is_made_read_changed_and_thrown_away(writer):
     assert (await writer.put(f"{V2}/pages/{id}", json=change)).status_code == 200
     stale = await writer.put(f"{V2}/pages/{id}", json=change)
     assert (stale.status_code, stale.json()["errors"][0]["code"]) == (409, "CONFLICT")
-    assert [one["number"] for one in (await writer.get(f"{V2}/pages/{id}/versions?sort=-modified-date")).json()["results"]] == [
+    assert [
+        one["number"]
+        for one in (await writer.get(f"{V2}/pages/{id}/versions?sort=-modified-date")).json()["results"]
+    ] == [
         2,
         1,
     ]
