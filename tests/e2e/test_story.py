@@ -194,7 +194,7 @@ async def found_in_the_audit(house: House, called: list[str], told: dict[str, An
     assert {row["outcome"] for row in done} == {"ok"}
     assert {row["principal_name"] for row in done} == {house.agent.name} == {key["principal"]["name"]}
     assert {row["client_name"] for row in done} == {"mcp"}
-    assert {row["connection"] for row in done} == {"goals", *DOUBLES}
+    assert {row["connection"] for row in done} == {"goals", *ADDRESS}
     assert (await house.api("GET", ""))["name"] == house.tenant.name
     searched = await house.api("GET", f"/audit?kind=call&search={house.agent.name}&page_size=500")
     assert searched["results"] == found

@@ -242,6 +242,7 @@ def _known(doubles: dict[str, Any]) -> dict[str, dict[str, Any]]:
 OWN: Final[dict[str, dict[str, Any]]] = {
     "jira_add_comment": {"comment": "Read."},
     "jira_assign_issue": {"account_id": "me"},
+    "jira_build_jql": {"project": "PROJ"},
     "jira_create_issue": {"summary": "Made by a test", "project_key": "PROJ"},
     "jira_get_issue_types": {"project_key": "PROJ"},
     "jira_get_create_metadata": {"project_key": "PROJ"},
