@@ -1,6 +1,6 @@
 import pytest
 
-from connectors.env_file import is_sample, read_env
+from connectors.env_file import is_reference, is_sample, read_env
 
 TEXT = """\ufeff# a comment
 export JIRA_HOST="https://acme.atlassian.net"  # where
@@ -58,12 +58,16 @@ def test_nothing_of_a_file_shows_in_its_representation():
         "changeme",
         "xxxx",
         "ghp_xxxxxxxx",
-        "${X}",
     ],
-    ids=["angle", "your", "site", "change", "x", "prefix", "shell"],
+    ids=["angle", "your", "site", "change", "x", "prefix"],
 )
 def test_a_samples_values_are_known(value):
     assert is_sample(value)
+
+
+@pytest.mark.parametrize("value", ["${X}", "$(cat token)", "%TOKEN%"], ids=["shell", "command", "cmd"])
+def test_what_a_shell_would_make_is_known(value):
+    assert is_reference(value)
 
 
 @pytest.mark.parametrize("value", ["acme", "my-company.atlassian.net", "ATATT3x", "true", "PROJ"], ids=str)
