@@ -225,8 +225,6 @@ async def test_a_query_that_no_address_holds_is_refused_with_what_helps(org):
 class Odd(Fault):
     """JSON that is not what was asked for, as gateways and orgs in maintenance send it."""
 
-    kind = "odd_json"
-
     def __init__(self, body) -> None:
         object.__setattr__(self, "body", body)
 
