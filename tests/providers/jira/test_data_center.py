@@ -14,6 +14,15 @@ from tests.doubles.fixtures import double_fixture
 from tests.doubles.jira import records
 from tests.doubles.jira.data_center import JiraDataCenter
 from tests.mcp_endpoint.speak import by_door, modern
+from tests.providers.jira.test_odd_arguments import (
+    test_a_document_that_lies_too_deep_is_refused,
+    test_who_cannot_be_assigned_is_told_where_to_look,
+)
+
+__all__ = [  # what holds at a Data Center too: called with its fixtures
+    "test_a_document_that_lies_too_deep_is_refused",
+    "test_who_cannot_be_assigned_is_told_where_to_look",
+]
 
 PAT = {"method": "personal_access_token", "token": "sandbox-jira-pat"}
 READER = {"method": "personal_access_token", "token": "sandbox-jira-pat-reader"}
@@ -301,21 +310,3 @@ async def test_a_parent_is_an_epic_but_for_sub_tasks(call, jira, monkeypatch):
     assert jira.issue_by("PROJ-2")[id] == "PROJ-1"
     await call("jira_update_issue", issue_key="PROJ-2", fields={"parent": None})
     assert jira.issue_by("PROJ-2")[id] is None
-
-
-async def test_who_cannot_be_assigned_is_told_where_to_look(call):
-    for tool, asked in (
-        ("jira_create_issue", {"project_key": "PROJ", "summary": "x", "assignee": "zoe-1"}),
-        ("jira_update_issue", {"issue_key": "PROJ-1", "fields": {"reporter": "zoe-1"}}),
-        ("jira_assign_issue", {"issue_key": "PROJ-1", "account_id": "zoe-1"}),
-    ):
-        error = await call(tool, **asked)
-        assert (error["type"], "jira_search_users" in error["hint"]) == ("validation", True), (tool, error)
-
-
-async def test_a_document_that_lies_too_deep_is_refused(call):
-    for depth in (130, 500):
-        text = '{"type":"x","content":[' * depth + "]}" * depth
-        asked = {"description": f'{{"type":"doc","content":[{text}]}}', "format": "adf"}
-        error = await call("jira_create_issue", project_key="PROJ", summary="x", **asked)
-        assert (error["type"], error["code"]) == ("validation", "too_deep")

@@ -250,13 +250,28 @@ MISTAKES = [
     ("SELECT DISTINCT Name FROM Account", "GROUP BY"),
     ("SELECT Name FROM Account FOR VIEW", "Leave it out"),
     ("SELECT Name FROM Account a JOIN Contact c", "no JOIN"),
+    ("   ", "SELECT Id, Name"),
+    (";", "SELECT Id, Name"),
+    ("FIND {acme} IN ALL FIELDS", "salesforce_search"),
+    ("SHOW TABLES", "salesforce_list_objects"),
+    ("SELECT Id FROM Account -- all of them", "no comments"),
+    ("SELECT Id /* the id */ FROM Account", "no comments"),
+    ("SELECT Id FROM Account; SELECT Id FROM Contact", "One query at a time"),
+    ("SELECT `Id` FROM Account", "without quotes"),
+    ("SELECT TOP 10 Id FROM Account", "LIMIT 10"),
+    ("SELECT Id FROM Account LIMIT 5, 10", "OFFSET 5"),
+    ("SELECT Id FROM Account WHERE Name ILIKE 'a%'", "no notice of case"),
+    ("SELECT Name AS title FROM Account", "no AS"),
+    ("SELECT Id FROM Account WHERE Name = 'O'Hara & Sons'", "O\\'Hara"),
+    ("SELECT Name, (SELECT Id FROM Contact) FROM Account", "plural"),
+    ("SELECT Id, ID FROM Account", "once"),
 ]
 
 
 async def test_mistakes_in_queries_are_explained(org):
     for query, hint in MISTAKES:
         error = await org.fail("query", query=query)
-        assert error["type"] == "validation" and hint in error["hint"], query
+        assert error["type"] == "validation" and hint in error["hint"], (query, error)
 
 
 EMPTY = [
